@@ -1,0 +1,1 @@
+"""Composition roots: settings to live parts, one module per role."""

@@ -1,0 +1,1 @@
+"""JetStream: the embedded server, streams, codec and the exactly-once processor."""

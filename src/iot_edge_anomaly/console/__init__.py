@@ -1,0 +1,1 @@
+"""The web page: reads views, acts through operations."""

@@ -1,0 +1,1 @@
+"""The demo plant: a pumping station simulated by its physics."""

@@ -1,0 +1,1 @@
+"""Second stage: readings of many rates onto one grid by event time."""

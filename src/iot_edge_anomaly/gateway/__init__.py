@@ -1,0 +1,1 @@
+"""The HTTP API: translates requests, decides nothing."""

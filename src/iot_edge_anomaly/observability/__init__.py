@@ -1,0 +1,1 @@
+"""Signals, logging and metrics."""

@@ -1,0 +1,1 @@
+"""What a person or a client may do: check, then publish a control message."""

@@ -1,0 +1,1 @@
+"""The pure function step(): clean, fuse, score, alarm, and the state it carries."""

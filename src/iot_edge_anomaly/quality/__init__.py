@@ -1,0 +1,1 @@
+"""First stage: is this reading to be believed?"""

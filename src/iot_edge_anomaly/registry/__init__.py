@@ -1,0 +1,1 @@
+"""Model files: stored by digest, verified, loaded."""

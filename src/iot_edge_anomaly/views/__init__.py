@@ -1,0 +1,1 @@
+"""Projections of OUTCOMES for gateway and console."""
