@@ -1,0 +1,173 @@
+"""One supervisor, many processes: start in order, watch, start again, stop in reverse order. None outlives it."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import msgspec
+import structlog
+
+from iot_edge_anomaly.core.errors import FatalError
+from iot_edge_anomaly.resilience.tether import die_with_parent
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+STEADY_SECONDS = 30.0
+"""A process that ran this long has recovered: its next restart is immediate again."""
+
+CONFIGURATION_EXIT = 2
+"""Exit code of a process that no restart can help."""
+
+MAX_LOG_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """What to run as a role. `ready` returns once the process does its work; it is awaited at the first start only."""
+
+    role: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    port: int | None = None
+    ready: Callable[[], Awaitable[None]] | None = None
+    ready_seconds: float = 30.0
+    stop_seconds: float = 10.0
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+class ProcessInfo(msgspec.Struct, frozen=True):
+    """A line of the process table. `pid` is None while the process is down."""
+
+    role: str
+    pid: int | None
+    port: int | None
+    restarts: int
+    started_at: float
+
+
+@dataclass
+class _Child:
+    spec: ProcessSpec
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+    started_at: float = 0.0
+    stopping: bool = False
+    gone: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Supervisor:
+    """Keeps processes alive inside a task group. Their output goes to `<log_dir>/<role>.log`.
+
+    The process table is written to `table` at every change, for `status` of another process to read.
+    """
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, log_dir: Path, table: Path) -> None:
+        self._tasks = tasks
+        self._log_dir = log_dir
+        self._table = table
+        self._children: list[_Child] = []
+        log_dir.mkdir(parents=True, exist_ok=True)
+        table.parent.mkdir(parents=True, exist_ok=True)
+
+    def processes(self) -> list[ProcessInfo]:
+        """Return the process table, in order of start."""
+        return [
+            ProcessInfo(
+                child.spec.role,
+                child.process.pid if child.process and child.process.returncode is None else None,
+                child.spec.port,
+                child.restarts,
+                child.started_at,
+            )
+            for child in self._children
+        ]
+
+    async def start(self, spec: ProcessSpec) -> None:
+        """Start a process and wait until it is ready. Raises FatalError with the end of its log when it is not."""
+        child = _Child(spec)
+        self._children.append(child)
+        await self._spawn(child)
+        self._tasks.start_soon(self._keep, child)
+        if spec.ready is None:
+            return
+        with anyio.move_on_after(spec.ready_seconds) as limit:
+            await spec.ready()
+        if limit.cancelled_caught:
+            raise FatalError(
+                f"{spec.role} was not ready after {spec.ready_seconds:.0f} s. The end of its log:\n{self._tail(spec)}"
+            )
+
+    async def stop(self) -> None:
+        """Stop all processes, last started first; kill what does not stop in its time."""
+        for child in reversed(self._children):
+            child.stopping = True
+            process = child.process
+            if process is not None and process.returncode is None:
+                process.send_signal(child.spec.stop_signal)
+                with anyio.move_on_after(child.spec.stop_seconds):
+                    await child.gone.wait()
+                if process.returncode is None:
+                    log.warning("process killed: it did not stop in time", role=child.spec.role)
+                    process.kill()
+            await child.gone.wait()
+        self._table.unlink(missing_ok=True)
+
+    async def _keep(self, child: _Child) -> None:
+        pause = 0.0
+        try:
+            while True:
+                assert child.process is not None
+                code = await child.process.wait()
+                if child.stopping:
+                    return
+                self._write_table()
+                if code == CONFIGURATION_EXIT:
+                    log.error("process stopped for good", role=child.spec.role, log=self._tail(child.spec))
+                    return
+                if time.monotonic() - child.started_at > STEADY_SECONDS:
+                    pause = 0.0
+                log.warning("process ended; starting it again", role=child.spec.role, code=code, after_seconds=pause)
+                await anyio.sleep(pause)
+                if child.stopping:
+                    return
+                pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+                child.restarts += 1
+                await self._spawn(child)
+        finally:
+            child.gone.set()
+
+    async def _spawn(self, child: _Child) -> None:
+        spec = child.spec
+        with self._log_of(spec).open("ab") as output:
+            child.process = await asyncio.create_subprocess_exec(
+                *spec.argv,
+                env=spec.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        child.started_at = time.monotonic()
+        self._write_table()
+
+    def _log_of(self, spec: ProcessSpec) -> Path:
+        path = self._log_dir / f"{spec.role}.log"
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        return path
+
+    def _tail(self, spec: ProcessSpec, lines: int = 15) -> str:
+        return "\n".join(self._log_of(spec).read_text(errors="replace").splitlines()[-lines:])
+
+    def _write_table(self) -> None:
+        draft = self._table.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(self.processes()))
+        draft.replace(self._table)
