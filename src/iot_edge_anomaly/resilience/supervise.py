@@ -58,7 +58,7 @@ class _Child:
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     started_at: float = 0.0
-    stopping: bool = False
+    stop_asked: anyio.Event = field(default_factory=anyio.Event)
     gone: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -107,7 +107,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop all processes, last started first; kill what does not stop in its time."""
         for child in reversed(self._children):
-            child.stopping = True
+            child.stop_asked.set()
             process = child.process
             if process is not None and process.returncode is None:
                 process.send_signal(child.spec.stop_signal)
@@ -125,7 +125,7 @@ class Supervisor:
             while True:
                 assert child.process is not None
                 code = await child.process.wait()
-                if child.stopping:
+                if child.stop_asked.is_set():
                     return
                 self._write_table()
                 if code == CONFIGURATION_EXIT:
@@ -135,7 +135,7 @@ class Supervisor:
                     pause = 0.0
                 log.warning("process ended; starting it again", role=child.spec.role, code=code, after_seconds=pause)
                 await anyio.sleep(pause)
-                if child.stopping:
+                if child.stop_asked.is_set():
                     return
                 pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
                 child.restarts += 1
