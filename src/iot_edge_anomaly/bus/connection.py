@@ -1,0 +1,425 @@
+"""A connection to the bus. `nats-py` is used here and nowhere else.
+
+What the server answers is turned into three errors: UnavailableError (retry), FencedError (somebody else is the
+owner), RejectedError (no retry helps).
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from iot_edge_anomaly.bus.settings import BusAddress
+from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, UnavailableError
+
+log = structlog.get_logger(__name__)
+
+REQUEST_SECONDS = 5.0
+FETCH_MESSAGES = 256
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+_TOO_LARGE = 10054
+_END_OF_BATCH = frozenset({"204", "404"})
+_HEARTBEAT = "100"
+_CONFLICT = "409"
+RECONNECT_SECONDS = 0.1
+PULL_SECONDS = 30.0
+HEARTBEAT_SECONDS = 2.0
+
+
+class FencedError(IotEdgeAnomalyError):
+    """Somebody else wrote this subject first: whoever gets this is not the owner any more."""
+
+
+class Message(NamedTuple):
+    """One stored message."""
+
+    seq: int
+    subject: str
+    data: bytes
+
+
+class Bus:
+    """An open connection. Reconnects by itself for as long as it is open; calls made meanwhile fail or wait."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.reconnects = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server can be reached right now."""
+        return bool(self._client.is_connected)
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """The largest message that the server takes."""
+        return int(self._client.max_payload)
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        expected_last_subject_seq: int | None = None,
+        expected_stream: str | None = None,
+    ) -> int:
+        """Store a message and return its sequence in the stream.
+
+        `message_id`: the stream stores one message a such id within two minutes, and answers a repeat with the
+        sequence of the first. `expected_last_subject_seq`: fence; raises FencedError if another message of this
+        subject was stored since. Raises UnavailableError when the server is down, full or slow: the message may have
+        been stored all the same.
+        """
+        headers: dict[str, str] = {}
+        if message_id is not None:
+            headers["Nats-Msg-Id"] = message_id
+        if expected_last_subject_seq is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_last_subject_seq)
+        if expected_stream is not None:
+            headers["Nats-Expected-Stream"] = expected_stream
+        answer = json.loads((await self._request(subject, payload, headers or None)).data)
+        if "error" in answer:
+            _raise(subject, answer["error"])
+        return int(answer["seq"])
+
+    async def last(self, stream: str, subject: str) -> Message | None:
+        """Return the newest message of a subject."""
+        return await self._direct_get(stream, {"last_by_subj": subject})
+
+    async def first(self, stream: str, subject: str, from_seq: int = 0) -> Message | None:
+        """Return the oldest message of a subject at or after a sequence."""
+        return await self._direct_get(stream, {"seq": max(from_seq, 1), "next_by_subj": subject})
+
+    async def _direct_get(self, stream: str, query: Mapping[str, Any]) -> Message | None:
+        answer = await self._request(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode())
+        headers = answer.headers or {}
+        if headers.get("Status"):
+            if headers["Status"] == "404":
+                return None
+            raise UnavailableError(f"reading {stream} failed: {headers.get('Description', headers['Status'])}")
+        return _stored(answer)
+
+    async def read(
+        self, stream: str, subject: str, from_seq: int, *, max_messages: int = FETCH_MESSAGES, max_bytes: int = 8 << 20
+    ) -> list[Message]:
+        """Return stored messages of a subject from a sequence on, in order; empty at the end. Needs no consumer."""
+        query = {"seq": max(from_seq, 1), "next_by_subj": subject, "batch": max_messages, "max_bytes": max_bytes}
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        found: list[Message] = []
+        try:
+            await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode(), reply=inbox)
+            while True:
+                answer = await subscription.next_msg(REQUEST_SECONDS)
+                status = (answer.headers or {}).get("Status")
+                if status in _END_OF_BATCH:
+                    return found
+                if status:
+                    raise UnavailableError(f"reading {stream} failed: {(answer.headers or {}).get('Description')}")
+                found.append(_stored(answer))
+        except (nats.errors.Error, TimeoutError) as error:
+            raise UnavailableError(f"reading {stream} failed: {error or 'no answer'}") from error
+        finally:
+            await _end(subscription)
+
+    async def purge(self, stream: str, subject: str, below_seq: int) -> int:
+        """Delete the messages of a subject below a sequence; return how many."""
+        answer = await self._api(f"STREAM.PURGE.{stream}", {"filter": subject, "seq": below_seq})
+        return int(answer["purged"])
+
+    async def purge_subject(self, stream: str, subject: str) -> None:
+        """Delete all messages of a subject, or of all subjects that match."""
+        await self._api(f"STREAM.PURGE.{stream}", {"filter": subject})
+
+    async def subjects(self, stream: str, pattern: str) -> dict[str, int]:
+        """Return the subjects that match, and how many messages each has."""
+        found: dict[str, int] = {}
+        while True:
+            query = {"subjects_filter": pattern, "offset": len(found)}
+            info = await self._api(f"STREAM.INFO.{stream}", query)
+            found |= info["state"].get("subjects") or {}
+            if len(found) >= int(info.get("total", 0)):
+                return found
+
+    async def ensure_bucket(self, bucket: str, history: int, replicas: int = 1) -> None:
+        """Create a key-value bucket in the layout that every NATS client knows (ADR-8 of NATS)."""
+        await self.ensure_stream(
+            {
+                "name": f"KV_{bucket}",
+                "subjects": [f"$KV.{bucket}.>"],
+                "max_msgs_per_subject": history,
+                "storage": "file",
+                "discard": "new",
+                "num_replicas": replicas,
+                "allow_direct": True,
+                "allow_rollup_hdrs": True,
+                "deny_delete": True,
+            }
+        )
+
+    async def get_key(self, bucket: str, key: str) -> tuple[bytes, int] | None:
+        """Return the value of a key and its revision."""
+        found = await self.last(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+        return None if found is None else (found.data, found.seq)
+
+    async def put_key(self, bucket: str, key: str, value: bytes, *, revision: int | None = None) -> int:
+        """Write a key and return its new revision.
+
+        With `revision`, only if the key still has that one (0: does not exist); raises FencedError otherwise.
+        """
+        return await self.publish(f"$KV.{bucket}.{key}", value, expected_last_subject_seq=revision)
+
+    async def keys(self, bucket: str, pattern: str = ">") -> list[str]:
+        """Return the keys of a bucket that match a subject pattern."""
+        prefix = f"$KV.{bucket}."
+        return sorted(key.removeprefix(prefix) for key in await self.subjects(f"KV_{bucket}", prefix + pattern))
+
+    async def delete_key(self, bucket: str, key: str) -> None:
+        """Forget a key and its history."""
+        await self.purge_subject(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+
+    async def account_info(self) -> dict[str, Any]:
+        """Return what JetStream says of this account: storage used and allowed."""
+        return await self._api("INFO", {})
+
+    async def stream_info(self, stream: str) -> dict[str, Any]:
+        """Return the server's own description of a stream. Raises RejectedError where there is none."""
+        return await self._api(f"STREAM.INFO.{stream}", {})
+
+    async def ensure_stream(self, config: Mapping[str, Any]) -> None:
+        """Create a stream, or bring an existing one to this configuration."""
+        name = config["name"]
+        try:
+            await self.stream_info(name)
+        except RejectedError:
+            await self._api(f"STREAM.CREATE.{name}", config)
+        else:
+            await self._api(f"STREAM.UPDATE.{name}", config)
+
+    def follow(self, stream: str, subject: str, from_seq: int = 0) -> "Follower":
+        """Return a reader that waits for new messages of a subject, from a sequence on."""
+        return Follower(self, stream, subject, from_seq)
+
+    async def _api(self, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads((await self._request(f"$JS.API.{call}", json.dumps(body).encode())).data)
+        if "error" in answer:
+            _raise(call, answer["error"])
+        return answer
+
+    async def _request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Msg:
+        try:
+            return await self._client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
+        except nats.errors.MaxPayloadError as error:
+            raise RejectedError(f"a message for {subject} is larger than the server takes") from error
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise UnavailableError(f"the bus does not answer ({subject}): {error or 'time-out'}") from error
+
+
+class Follower:
+    """Reads a subject in order, each message once, through restarts of the server; waits for new ones.
+
+    A pull consumer that keeps no state on disk: what was delivered last is known here. A gap in the consumer's own
+    count, a reconnect or silence makes it start anew behind the last message seen.
+    """
+
+    def __init__(self, bus: Bus, stream: str, subject: str, from_seq: int) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._next_seq = max(from_seq, 1)
+        self._consumer = ""
+        self._inbox: Subscription | None = None
+        self._reconnects = -1
+        self._delivered = 0
+        self._outstanding = 0
+        self._silent_after = 0.0
+
+    async def fetch(self, wait_seconds: float, max_messages: int = FETCH_MESSAGES) -> list[Message]:
+        """Return what is there, waiting for the first message at most so long; empty when none came.
+
+        Raises UnavailableError while the server cannot be reached.
+        """
+        now = asyncio.get_running_loop().time
+        deadline = now() + wait_seconds
+        found: list[Message] = []
+        try:
+            while not found and (left := deadline - now()) > 0:
+                if self._inbox is None or self._reconnects != self._bus.reconnects or now() > self._silent_after:
+                    await self._open()
+                if self._outstanding == 0:
+                    await self._ask(max_messages)
+                await self._collect(found, max_messages, left)
+        except nats.errors.Error as error:
+            self._inbox = None
+            raise UnavailableError(f"following {self._stream} failed: {error or type(error).__name__}") from error
+        return found
+
+    async def close(self) -> None:
+        """Let go of the consumer."""
+        if self._inbox is not None:
+            inbox, self._inbox = self._inbox, None
+            await _end(inbox)
+
+    async def _open(self) -> None:
+        await self.close()
+        self._reconnects = self._bus.reconnects
+        inbox = self._bus._client.new_inbox()
+        self._consumer = f"follow-{inbox.rpartition('.')[2]}"
+        config = {
+            "name": self._consumer,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._next_seq,
+            "ack_policy": "none",
+            "filter_subject": self._subject,
+            "inactive_threshold": _nanoseconds(60),
+            "mem_storage": True,
+            "num_replicas": 1,
+        }
+        call = f"CONSUMER.CREATE.{self._stream}.{self._consumer}.{self._subject}"
+        await self._bus._api(call, {"stream_name": self._stream, "config": config})
+        self._inbox = await self._bus._client.subscribe(inbox)
+        self._delivered = self._outstanding = 0
+        self._heard()
+
+    async def _ask(self, max_messages: int) -> None:
+        assert self._inbox is not None
+        query = {
+            "batch": max_messages,
+            "expires": _nanoseconds(PULL_SECONDS),
+            "idle_heartbeat": _nanoseconds(HEARTBEAT_SECONDS),
+        }
+        call = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
+        await self._bus._client.publish(call, json.dumps(query).encode(), reply=self._inbox.subject)
+        self._outstanding = max_messages
+
+    async def _collect(self, found: list[Message], max_messages: int, wait_seconds: float) -> None:
+        assert self._inbox is not None
+        try:
+            answer = await self._inbox.next_msg(wait_seconds)
+        except (nats.errors.TimeoutError, TimeoutError):
+            return
+        while True:
+            self._heard()
+            status = (answer.headers or {}).get("Status")
+            if status is None:
+                if not self._take(answer, found):
+                    return
+            elif status != _HEARTBEAT:
+                self._outstanding = 0
+                if status == _CONFLICT:
+                    await self.close()
+                return
+            if len(found) >= max_messages or self._inbox.pending_msgs == 0:
+                return
+            answer = await self._inbox.next_msg(wait_seconds)
+
+    def _take(self, answer: Msg, found: list[Message]) -> bool:
+        message, delivered = _delivered(answer)
+        if delivered != self._delivered + 1:
+            self._silent_after = 0.0
+            return False
+        self._delivered = delivered
+        self._outstanding = max(self._outstanding - 1, 0)
+        self._next_seq = message.seq + 1
+        found.append(message)
+        return True
+
+    def _heard(self) -> None:
+        self._silent_after = asyncio.get_running_loop().time() + 3 * HEARTBEAT_SECONDS
+
+
+@asynccontextmanager
+async def connect(
+    address: BusAddress, name: str = "iot-edge-anomaly", wait_seconds: float = 10.0
+) -> AsyncIterator[Bus]:
+    """Open a connection for the time of the block. Raises UnavailableError if the server cannot be reached in time."""
+    bus: Bus | None = None
+
+    async def lost() -> None:
+        _fail_requests(client)
+        if bus is not None:
+            log.warning("bus lost; reconnecting", url=_shown(address.url))
+
+    async def back() -> None:
+        if bus is not None:
+            bus.reconnects += 1
+            log.info("bus is back", url=_shown(address.url))
+
+    async def quiet(error: Exception) -> None:
+        log.debug("bus", error=str(error))
+
+    client = Client()
+    try:
+        async with asyncio.timeout(wait_seconds):
+            await client.connect(
+                address.url,
+                user=address.user,
+                password=address.password,
+                name=name,
+                connect_timeout=2,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # any number will do
+                pending_size=64 << 20,
+                disconnected_cb=lost,
+                reconnected_cb=back,
+                error_cb=quiet,
+            )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        await client.close()
+        raise UnavailableError(f"the bus at {_shown(address.url)} cannot be reached: {error or 'time-out'}") from error
+    bus = Bus(client)
+    try:
+        yield bus
+    finally:
+        bus = None
+        await client.close()
+
+
+def _fail_requests(client: Client) -> None:
+    """Fail what waits for an answer of a server that is gone, at once and not after the time-out."""
+    for answer in list(client._resp_map.values()):
+        if not answer.done():
+            answer.set_exception(nats.errors.StaleConnectionError())
+
+
+def _raise(what: str, error: Mapping[str, Any]) -> None:
+    code, text = error.get("err_code"), f"{what}: {error.get('description')}"
+    if code in _WRONG_LAST_SEQUENCE:
+        raise FencedError(text)
+    if code == _TOO_LARGE or error.get("code") in (400, 404):
+        raise RejectedError(text)
+    raise UnavailableError(text)
+
+
+def _stored(answer: Msg) -> Message:
+    headers = answer.headers or {}
+    return Message(int(headers["Nats-Sequence"]), headers["Nats-Subject"], answer.data)
+
+
+def _delivered(answer: Msg) -> tuple[Message, int]:
+    """Read a delivery: its reply subject ends in stream sequence, consumer sequence, time and pending count."""
+    parts = answer.reply.split(".")
+    return Message(int(parts[-4]), answer.subject, answer.data), int(parts[-3])
+
+
+async def _end(subscription: Subscription) -> None:
+    with contextlib.suppress(nats.errors.Error):
+        await subscription.unsubscribe()
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1e9)
+
+
+def _shown(url: str) -> str:
+    """Return an address without the credentials it may hold."""
+    return url.rpartition("@")[2]
