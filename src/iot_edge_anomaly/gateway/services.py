@@ -1,0 +1,43 @@
+"""The live parts that routes work with, opened when the server starts and closed when it stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from iot_edge_anomaly.bus.connection import Bus, connect
+from iot_edge_anomaly.bus.intake import GroupCommit
+from iot_edge_anomaly.bus.settings import BusAddress, read_address
+from iot_edge_anomaly.component.connector import Intake
+from iot_edge_anomaly.gateway.recent import Recent
+from iot_edge_anomaly.observability.health import Check
+from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
+
+ROLE = "gateway"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the gateway can reach."""
+
+    data_dir: Path
+    address: BusAddress
+    bus: Bus
+    intake: Intake
+    recent: Recent
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the facts that readiness rests on."""
+        connected = self.bus.is_connected
+        return (Check("bus", connected, "connected" if connected else "cannot be reached; is the broker up?"),)
+
+
+@asynccontextmanager
+async def open_services(data_dir: Path) -> AsyncIterator[Services]:
+    """Connect to the bus of a data folder. Raises ConfigError, UnavailableError."""
+    address = read_address(data_dir)
+    async with connect(address, ROLE) as bus, asyncio.TaskGroup() as tasks:
+        snapshots = tasks.create_task(keep_snapshot(ROLE, metrics_folder(data_dir)))
+        yield Services(data_dir, address, bus, GroupCommit(bus, address.partitions, tasks), Recent())
+        snapshots.cancel()
