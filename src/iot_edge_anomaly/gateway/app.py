@@ -1,6 +1,7 @@
 """The ASGI application: `granian --factory iot_edge_anomaly.gateway.app:create`."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,11 +41,11 @@ class Lifespan:
         assert self._services is not None
         return self._services
 
-    async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+    async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - ASGI
         """Open the services."""
         self._services = await self._stack.enter_async_context(open_services(self._data_dir))
 
-    async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+    async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - ASGI
         """Close them."""
         await self._stack.aclose()
 

@@ -163,8 +163,7 @@ def _call(
 ) -> Call:
     parameters: Any = None
     if route.parameters is not Nothing or req.query_string:
-        given: dict[str, Any] = req.params
-        parameters = _converted({**given, **in_path}, route.parameters)
+        parameters = _converted({**req.params, **in_path}, route.parameters)
     body: Any = None
     if route.body is Raw:
         body = Raw(content, media_type(req))

@@ -1,13 +1,14 @@
 """The live parts that routes work with, opened when the server starts and closed when it stops."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from iot_edge_anomaly.bus.connection import Bus, connect
-from iot_edge_anomaly.bus.intake import GroupCommit
+from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.gateway.recent import Recent
@@ -37,7 +38,11 @@ class Services:
 async def open_services(data_dir: Path) -> AsyncIterator[Services]:
     """Connect to the bus of a data folder. Raises ConfigError, UnavailableError."""
     address = read_address(data_dir)
-    async with connect(address, ROLE) as bus, asyncio.TaskGroup() as tasks:
-        snapshots = tasks.create_task(keep_snapshot(ROLE, metrics_folder(data_dir)))
-        yield Services(data_dir, address, bus, GroupCommit(bus, address.partitions, tasks), Recent())
-        snapshots.cancel()
+    async with (
+        connect(address, ROLE) as bus,
+        open_intake(bus, address.partitions) as intake,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(keep_snapshot, ROLE, metrics_folder(data_dir))
+        yield Services(data_dir, address, bus, intake, Recent())
+        tasks.cancel_scope.cancel()
