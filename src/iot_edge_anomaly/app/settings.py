@@ -18,17 +18,11 @@ from iot_edge_anomaly.app.locate import Locator
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.connectors.catalog import CATALOG
 from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings
 
 ENVIRONMENT_PREFIX = "IOT_EDGE_ANOMALY_"
 DEFAULT_DATA_DIR = Path("iot-edge-anomaly-data")
-
-
-class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The HTTP API. `port` 0: 8080 if it is free at the first start, else any; the choice is recorded."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

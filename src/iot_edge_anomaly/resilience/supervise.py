@@ -104,6 +104,12 @@ class Supervisor:
                 f"{spec.role} was not ready after {spec.ready_seconds:.0f} s. The end of its log:\n{self._tail(spec)}"
             )
 
+    def send_signal(self, role: str, sig: signal.Signals) -> None:
+        """Send a signal to a process that runs; one that ends by it is started again."""
+        for child in self._children:
+            if child.spec.role == role and child.process is not None and child.process.returncode is None:
+                child.process.send_signal(sig)
+
     async def stop(self) -> None:
         """Stop all processes, last started first; kill what does not stop in its time."""
         for child in reversed(self._children):

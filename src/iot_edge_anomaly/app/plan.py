@@ -1,0 +1,105 @@
+"""What `up` will run: which processes, on which ports, under which rules. Pure but for looking at free ports."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from iot_edge_anomaly.app.ports import choose_port
+from iot_edge_anomaly.app.settings import Settings
+from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
+from iot_edge_anomaly.pipeline.settings import AssetRule
+from iot_edge_anomaly.resilience.supervise import ProcessSpec
+
+BUS_PORT, MQTT_PORT, GATEWAY_PORT, CONSOLE_PORT = 4222, 1883, 8080, 8090
+"""The ports that are taken where they are free and the settings name no other."""
+
+ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user asked for."""
+
+    settings: Settings
+    data_dir: Path
+    config: Path | None = None
+    demo: bool = False
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen."""
+
+    bus: int
+    mqtt: int
+    gateway: int
+    console: int
+
+
+def choose_ports(plan: Plan) -> Ports:
+    """Choose the ports and record them. Raises ConfigError when one that the settings name is taken."""
+    bus, gateway, console = plan.settings.bus, plan.settings.gateway, plan.settings.console
+    return Ports(
+        choose_port(plan.data_dir, "bus", "127.0.0.1", bus.port, BUS_PORT),
+        choose_port(plan.data_dir, "mqtt", bus.mqtt_host, bus.mqtt_port, MQTT_PORT),
+        choose_port(plan.data_dir, "gateway", gateway.host, gateway.port, GATEWAY_PORT),
+        choose_port(plan.data_dir, "console", console.host, console.port, CONSOLE_PORT),
+    )
+
+
+def rules(plan: Plan) -> tuple[AssetRule, ...]:
+    """Return the asset rules; those of the user come after, and so beat, those of the demo."""
+    return (*(demo_rules() if plan.demo else ()), *plan.settings.rules)
+
+
+def has_console(plan: Plan) -> bool:
+    """Tell whether there will be a page: wanted, and the extra `console` is installed."""
+    return plan.settings.console.enabled and importlib.util.find_spec("nicegui") is not None
+
+
+def roles(plan: Plan, ports: Ports) -> Iterator[ProcessSpec]:
+    """Yield the processes in the order of their start; the broker runs already."""
+    yield _role(plan, "worker")
+    yield _role(plan, "trainer")
+    yield _role(plan, "connectors")
+    gateway = plan.settings.gateway
+    yield _role(plan, "gateway", port=ports.gateway, ready=_listening(gateway.host, ports.gateway))
+    if has_console(plan):
+        console = plan.settings.console
+        yield _role(plan, "console", port=ports.console, ready=_listening(console.host, ports.console))
+    if plan.demo:
+        for device in demo_devices():
+            yield _role(plan, "device", device, name=device)
+
+
+def _role(
+    plan: Plan,
+    role: str,
+    *arguments: str,
+    name: str | None = None,
+    port: int | None = None,
+    ready: Callable[[], Awaitable[None]] | None = None,
+) -> ProcessSpec:
+    argv = [sys.executable, "-m", "iot_edge_anomaly.cli.main", "run", role, *arguments]
+    argv += ["--data-dir", str(plan.data_dir)]
+    argv += ["--config", str(plan.config)] if plan.config else []
+    return ProcessSpec(name or role, tuple(argv), env={**os.environ, **ONE_BLAS_THREAD}, port=port, ready=ready)
+
+
+def _listening(host: str, port: int) -> Callable[[], Awaitable[None]]:
+    async def until_listening() -> None:
+        while True:
+            try:
+                stream = await anyio.connect_tcp(host, port)
+            except OSError:
+                await anyio.sleep(0.05)
+            else:
+                await stream.aclose()
+                return
+
+    return until_listening
