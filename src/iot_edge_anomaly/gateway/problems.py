@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The body of an error. `type` names the kind of problem, `instance` this one case: the log has it too."""
+    """The body of an error. `type` names the kind of problem, `instance` this one case (the caller's X-Request-Id)."""
 
     type: str
     title: str
@@ -59,8 +59,6 @@ async def _problem(
 ) -> None:
     instance = f"urn:iot-edge-anomaly:request:{req.get_header('X-Request-Id') or secrets.token_hex(8)}"
     problem = Problem(f"urn:iot-edge-anomaly:problem:{error.kind}", error.title, error.status, error.detail, instance)
-    if error.status >= 500:
-        log.warning(error.title, detail=error.detail, instance=instance, path=req.path)
     resp.status = error.status
     resp.content_type = MEDIA_TYPE
     resp.data = msgspec.json.encode(problem)
@@ -113,5 +111,5 @@ async def _unexpected(
     req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: dict[str, object]
 ) -> None:
     log.error("a request failed", path=req.path, method=req.method, exc_info=error)
-    detail = "a fault of this program, not of your request; the gateway's log has the details under the instance"
+    detail = "a fault of this program, not of your request; the gateway's log has the details"
     await _problem(req, resp, ProblemError(500, "fault", "Internal error", detail), params)

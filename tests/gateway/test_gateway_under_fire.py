@@ -1,0 +1,121 @@
+"""What the gateway promises while parts of it are stopped or killed."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from conftest import System, eventually, running  # type: ignore[import-not-found]
+
+from iot_edge_anomaly.gateway.serve import command
+from iot_edge_anomaly.gateway.settings import GatewaySettings
+
+pytestmark = pytest.mark.server
+ASSET = "acme/site/pump-1"
+
+
+def numbered(sequence: int) -> dict[str, object]:
+    row = {"time": "2026-11-24T06:00:00Z", "flow": float(sequence)}
+    return {"asset": ASSET, "source": "plc", "epoch": 1, "sequence": sequence, "rows": [row]}
+
+
+class Sender(threading.Thread):
+    """Sends numbered readings until told to stop; remembers what was acknowledged and every other status."""
+
+    def __init__(self, client: httpx.Client, numbers: Iterator[int]) -> None:
+        super().__init__()
+        self.client = client
+        self.numbers = numbers
+        self.acknowledged: list[int] = []
+        self.refused: list[httpx.Response] = []
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        for number in self.numbers:
+            if self.ended.is_set():
+                return
+            try:
+                response = self.client.post("/v1/readings", json=numbered(number))
+            except httpx.TransportError:
+                continue  # no answer: nothing was promised
+            if response.status_code == 202:
+                self.acknowledged.append(number)
+            else:
+                self.refused.append(response)
+
+
+def test_a_killed_broker_means_503_and_nothing_acknowledged_is_missing(own_system: System) -> None:
+    senders = [Sender(own_system.client(), iter(range(start, 10**6, 4))) for start in range(4)]
+    for sender in senders:
+        sender.start()
+    eventually(lambda: all(len(sender.acknowledged) > 20 for sender in senders))
+    own_system.kill_broker()
+    eventually(lambda: any(response.status_code == 503 for sender in senders for response in list(sender.refused)))
+    before = {id(sender): len(sender.acknowledged) for sender in senders}
+    assert httpx.get(f"{own_system.url}/readyz").status_code == 503
+    assert httpx.get(f"{own_system.url}/healthz").status_code == 200
+    own_system.start_broker()
+    eventually(lambda: all(len(sender.acknowledged) > before[id(sender)] + 20 for sender in senders))
+    for sender in senders:
+        sender.ended.set()
+        sender.join()
+    refused = [response for sender in senders for response in sender.refused]
+    assert {response.status_code for response in refused} <= {503, 429}
+    assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
+    assert httpx.get(f"{own_system.url}/readyz").status_code == 200
+    stored = {batch.sequence for batch in own_system.batches(ASSET)}
+    assert {number for sender in senders for number in sender.acknowledged} <= stored
+    told = [line for line in own_system.log().splitlines() if "over HTTP" in line]
+    assert len(told) == 2, "an outage is told once when it begins and once when it ends"
+
+
+def test_a_polite_stop_answers_what_is_under_way(own_system: System) -> None:
+    senders = [Sender(own_system.client(), iter(range(start, 10**6, 4))) for start in range(4)]
+    for sender in senders:
+        sender.start()
+    eventually(lambda: all(len(sender.acknowledged) > 20 for sender in senders))
+    assert own_system.gateway is not None
+    own_system.gateway.terminate()
+    assert own_system.gateway.wait(20) == 0
+    for sender in senders:
+        sender.ended.set()
+        sender.join()
+    assert all(sender.refused == [] for sender in senders)
+    stored = {batch.sequence for batch in own_system.batches(ASSET)}
+    assert {number for sender in senders for number in sender.acknowledged} <= stored
+    own_system.start_gateway()
+    assert own_system.client().post("/v1/readings", json=numbered(10**6)).status_code == 202
+
+
+def test_the_worker_ends_with_its_parent_and_the_parent_with_its_worker(own_system: System) -> None:
+    worker = own_system.worker()
+    assert own_system.gateway is not None
+    own_system.gateway.kill()
+    own_system.gateway.wait(10)
+    eventually(lambda: not psutil.pid_exists(worker.pid) or worker.status() == psutil.STATUS_ZOMBIE)
+    own_system.start_gateway()
+    os.kill(own_system.worker().pid, signal.SIGKILL)
+    eventually(lambda: own_system.gateway is not None and own_system.gateway.poll() is not None)
+
+
+def test_a_gateway_without_a_bus_ends_and_says_why(tmp_path: Path) -> None:
+    system = System(tmp_path, GatewaySettings())
+    argv, env = command(tmp_path, system.settings)
+    ended = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert "no system runs in" in ended.stdout + ended.stderr
+
+
+def test_too_many_requests_are_told_to_wait(tmp_path: Path) -> None:
+    for system in running(tmp_path, GatewaySettings(requests_per_second=1, burst=3)):
+        with system.client(name="eager") as eager, system.client(name="modest") as modest:
+            answers = [eager.post("/v1/readings", json=numbered(number)) for number in range(5)]
+            refused = [answer for answer in answers if answer.status_code == 429]
+            assert refused
+            assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+            assert modest.post("/v1/readings", json=numbered(9)).status_code == 202
