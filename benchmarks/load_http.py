@@ -1,8 +1,4 @@
-"""Drive an HTTP/1.1 server over kept-alive connections, and say how fast it answered.
-
-`python -m benchmarks.load_http [--seconds 10] [--connections 64]` starts the real system on this machine (embedded bus,
-gateway as a process) and measures durable ingest and predictions against the budgets. Other benchmarks use `drive`.
-"""
+"""Drive an HTTP/1.1 server over kept-alive connections, and say how fast it answered. `http` is the benchmark."""
 
 import asyncio
 import time
@@ -63,7 +59,7 @@ class _Client(asyncio.Protocol):
         self._load.statuses[int(buffer[9:12])] += 1
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         if not self._done.done():
             self._load.broken += 1
             self._done.set_result(None)

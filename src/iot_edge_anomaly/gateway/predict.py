@@ -1,0 +1,76 @@
+"""`POST /v1/predict`: score a window of readings now, without storing it."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from iot_edge_anomaly.core.errors import RejectedError
+from iot_edge_anomaly.core.outcomes import Phase
+from iot_edge_anomaly.gateway.cold_start import FEWEST_ROWS, first_opinion
+from iot_edge_anomaly.gateway.route import Call
+from iot_edge_anomaly.gateway.services import Services
+
+LARGEST_VALUE = 1e100
+NO_MODEL = "no model knows these sensors: the last row is compared with the rows before it, and with nothing else"
+TOO_LITTLE = f"nothing to go by: a sensor needs {FEWEST_ROWS} values before the last row"
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows in time order, null where a value is missing; the last one is the one in question.
+
+    `sensors` names the columns.
+    """
+
+    rows: list[list[float | None]]
+    sensors: list[str] = []
+
+
+class Share(msgspec.Struct, frozen=True):
+    """One sensor's part: what it read, what was expected (null: not known), its share of the score."""
+
+    sensor: str
+    actual: float | None
+    expected: float | None
+    contribution: float
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What the last row of the window is worth. A `score` above 1 is odd; `note` says what it rests on."""
+
+    score: float
+    anomaly: bool
+    phase: Phase
+    model: str
+    sensors: tuple[Share, ...]
+    note: str
+
+
+async def predict(_services: Services, call: Call) -> Prediction:
+    """Score the last row of a window."""
+    window: Window = call.body
+    rows = _matrix(window)
+    opinion = first_opinion(rows)
+    names = window.sensors or [f"sensor_{number}" for number in range(rows.shape[1])]
+    columns = zip(names, rows[-1].tolist(), opinion.expected.tolist(), opinion.contribution.tolist(), strict=True)
+    return Prediction(
+        opinion.score,
+        opinion.score > 1,
+        Phase.PROVISIONAL,
+        "",
+        tuple(Share(*column) for column in columns),
+        NO_MODEL if opinion.judged else TOO_LITTLE,
+    )
+
+
+def _matrix(window: Window) -> NDArray[np.float64]:
+    try:
+        rows = np.array(window.rows, np.float64)
+    except ValueError as error:
+        raise RejectedError("every row must have the same number of values") from error
+    if rows.ndim != 2 or rows.size == 0:
+        raise RejectedError("a window needs at least one row of one value")
+    if window.sensors and len(window.sensors) != rows.shape[1]:
+        raise RejectedError(f"{len(window.sensors)} names for {rows.shape[1]} columns")
+    if np.nanmax(np.abs(rows), initial=0) > LARGEST_VALUE:
+        raise RejectedError(f"values beyond {LARGEST_VALUE:g} cannot be scored; send null for what is no reading")
+    return rows
