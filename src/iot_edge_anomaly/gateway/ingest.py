@@ -54,23 +54,18 @@ async def take_readings(services: Services, call: Call) -> Receipt:
         if not call.principal.reaches(batch.tenant):
             raise ForbiddenError(f"{call.principal.name!r} has no access to tenant {batch.tenant!r}")
     duplicate = all(map(services.recent.has, batches))
-    await _store(services, batches)
-    for batch in batches:
-        services.recent.add(batch)
-    receipt = _receipt(batches, duplicate)
-    READINGS.emit(receipt.accepted)
-    return receipt
-
-
-async def _store(services: Services, batches: tuple[Batch, ...]) -> None:
     try:
-        if not services.bus.is_connected:
-            raise UnavailableError("the bus is down")
+        services.require_bus()
         await services.intake.accept(batches)
     except UnavailableError as error:
         INTAKE.began(why=str(error))
         raise
     INTAKE.ended()
+    for batch in batches:
+        services.recent.add(batch)
+    receipt = _receipt(batches, duplicate)
+    READINGS.emit(receipt.accepted)
+    return receipt
 
 
 def _receipt(batches: tuple[Batch, ...], duplicate: bool) -> Receipt:

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
+from iot_edge_anomaly.gateway.telemetry import REFUSED
 from iot_edge_anomaly.security.principal import ForbiddenError
 
 MEDIA_TYPE = "application/problem+json"
@@ -59,6 +60,7 @@ async def _problem(
 ) -> None:
     instance = f"urn:iot-edge-anomaly:request:{req.get_header('X-Request-Id') or secrets.token_hex(8)}"
     problem = Problem(f"urn:iot-edge-anomaly:problem:{error.kind}", error.title, error.status, error.detail, instance)
+    REFUSED.emit(status=error.status, kind=error.kind)
     resp.status = error.status
     resp.content_type = MEDIA_TYPE
     resp.data = msgspec.json.encode(problem)

@@ -11,7 +11,7 @@ import msgspec
 from iot_edge_anomaly.gateway.idempotency import Answers, KeptAnswer
 from iot_edge_anomaly.gateway.limits import RateLimits
 from iot_edge_anomaly.gateway.problems import ProblemError
-from iot_edge_anomaly.gateway.telemetry import REQUESTS, SECONDS
+from iot_edge_anomaly.gateway.telemetry import SECONDS
 from iot_edge_anomaly.security.principal import ForbiddenError, Permission, Principal
 from iot_edge_anomaly.security.tokens import TokenStore
 
@@ -86,7 +86,6 @@ def responder_of(route: Route, services: Callable[[], object], access: Access) -
     """Return the function that answers requests to a route."""
     observe = SECONDS.labels(route.path).observe
     status_line = falcon.code_to_http_status(route.status)
-    count = REQUESTS.child(route=route.path, status=str(route.status))
 
     async def respond(req: falcon.asgi.Request, resp: falcon.asgi.Response, **in_path: str) -> None:
         started = time.perf_counter()
@@ -109,7 +108,6 @@ def responder_of(route: Route, services: Callable[[], object], access: Access) -
             resp.status, resp.content_type, resp.data = status_line, JSON, _encoder.encode(answer)
         if scope is not None:
             access.answers.finish(scope, KeptAnswer(route.status, resp.data))
-        count()
         observe(time.perf_counter() - started)
 
     return respond

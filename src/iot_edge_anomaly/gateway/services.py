@@ -11,6 +11,7 @@ from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.component.connector import Intake
+from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.gateway.recent import Recent
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
@@ -27,6 +28,11 @@ class Services:
     bus: Bus
     intake: Intake
     recent: Recent
+
+    def require_bus(self) -> None:
+        """Return if the bus can be reached now. Raises UnavailableError at once instead of after a time-out."""
+        if not self.bus.is_connected:
+            raise UnavailableError("the bus is down")
 
     def checks(self) -> tuple[Check, ...]:
         """Return the facts that readiness rests on."""
