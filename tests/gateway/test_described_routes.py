@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import System  # type: ignore[import-not-found]
+from gateway_system import System  # type: ignore[import-not-found]
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

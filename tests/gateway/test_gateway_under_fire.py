@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import System, eventually, running  # type: ignore[import-not-found]
+from gateway_system import System, eventually, running  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.gateway.serve import command
 from iot_edge_anomaly.gateway.settings import GatewaySettings
+from iot_edge_anomaly.security.tokens import token_store
 
 pytestmark = pytest.mark.server
 ASSET = "acme/site/pump-1"
@@ -119,3 +120,25 @@ def test_too_many_requests_are_told_to_wait(tmp_path: Path) -> None:
             assert refused
             assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
             assert modest.post("/v1/readings", json=numbered(9)).status_code == 202
+
+
+def test_a_damaged_token_file_closes_the_door_until_it_is_mended(own_system: System) -> None:
+    tokens = own_system.data_dir / "security" / "tokens.json"
+    with own_system.client() as client:
+        intact = tokens.read_bytes()
+        tokens.write_bytes(b"{")
+        eventually(lambda: client.post("/v1/readings", json=numbered(1)).status_code == 503)
+        refused = client.post("/v1/readings", json=numbered(1))
+        assert "tokens" not in refused.text, "where things are is nothing for strangers"
+        assert "tokens.json" in own_system.log()
+        tokens.write_bytes(intact)
+        eventually(lambda: client.post("/v1/readings", json=numbered(1)).status_code == 202)
+
+
+def test_a_revoked_token_is_refused_without_a_restart(own_system: System) -> None:
+    store = token_store(own_system.data_dir)
+    with own_system.client(name="plc-7") as client:
+        assert client.post("/v1/readings", json=numbered(1)).status_code == 202
+        (record,) = [record for record in store.records() if record.name == "plc-7"]
+        assert store.revoke(record.id)
+        eventually(lambda: client.post("/v1/readings", json=numbered(2)).status_code == 401)

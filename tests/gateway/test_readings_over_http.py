@@ -5,7 +5,7 @@ import math
 import httpx
 import msgspec
 import pytest
-from conftest import System  # type: ignore[import-not-found]
+from gateway_system import System  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.security.principal import Permission
 

@@ -6,13 +6,12 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.outcomes import Phase
-from iot_edge_anomaly.gateway.cold_start import FEWEST_ROWS, first_opinion
+from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 
 LARGEST_VALUE = 1e100
-NO_MODEL = "no model knows these sensors: the last row is compared with the rows before it, and with nothing else"
-TOO_LITTLE = f"nothing to go by: a sensor needs {FEWEST_ROWS} values before the last row"
+NO_MODEL = "no model knows these sensors: the last row is compared with the rows before it, and no budget is promised"
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,17 +48,12 @@ async def predict(_services: Services, call: Call) -> Prediction:
     """Score the last row of a window."""
     window: Window = call.body
     rows = _matrix(window)
-    opinion = first_opinion(rows)
-    names = window.sensors or [f"sensor_{number}" for number in range(rows.shape[1])]
-    columns = zip(names, rows[-1].tolist(), opinion.expected.tolist(), opinion.contribution.tolist(), strict=True)
-    return Prediction(
-        opinion.score,
-        opinion.score > 1,
-        Phase.PROVISIONAL,
-        "",
-        tuple(Share(*column) for column in columns),
-        NO_MODEL if opinion.judged else TOO_LITTLE,
-    )
+    detector = ColdStart(tuple(window.sensors) or tuple(f"sensor_{number}" for number in range(rows.shape[1])))
+    _, scores = detector.score(detector.start(), rows)
+    columns = (detector.sensors, rows[-1].tolist(), scores.expected[-1].tolist(), scores.contribution[-1].tolist())
+    score = float(scores.score[-1])
+    shares = tuple(Share(*column) for column in zip(*columns, strict=True))
+    return Prediction(score, score > 1, Phase.PROVISIONAL, "", shares, NO_MODEL)
 
 
 def _matrix(window: Window) -> NDArray[np.float64]:
