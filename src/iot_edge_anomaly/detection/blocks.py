@@ -1,0 +1,22 @@
+"""Matrix products whose result does not depend on how rows were cut into calls, to the bit.
+
+A BLAS may add in another order for another number of rows. So rows are laid into blocks of a fixed size, at the place
+that the row's number since the start gives it, and each block is multiplied alike.
+"""
+
+import numpy as np
+
+from iot_edge_anomaly.component.detector import Matrix
+
+ROWS = 16
+"""Rows a block: small enough for a call of one row, large enough to keep the BLAS busy."""
+
+
+def matmul_by_block(rows: Matrix, weights: Matrix, first_row_number: int) -> Matrix:
+    """Return `rows @ weights`; `first_row_number` says how many rows came before, in all calls."""
+    lead = first_row_number % ROWS
+    blocks = -(-(lead + len(rows)) // ROWS)
+    laid = np.zeros((blocks * ROWS, rows.shape[1]))
+    laid[lead : lead + len(rows)] = rows
+    products: Matrix = np.matmul(laid.reshape(blocks, ROWS, rows.shape[1]), weights)
+    return products.reshape(blocks * ROWS, weights.shape[1])[lead : lead + len(rows)]

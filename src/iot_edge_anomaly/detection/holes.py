@@ -1,0 +1,55 @@
+"""Put a value where one is missing: the last one known for a while, then what the other sensors say."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iot_edge_anomaly.component.detector import Matrix
+
+HOLD_ROWS = 3
+"""For so many rows a value stands for those missing after it; longer, and sensors that follow it would look odd."""
+
+FOREVER = HOLD_ROWS + 1
+"""The age of a value so old, or never there, that it says nothing."""
+
+_CACHED_PATTERNS = 16
+
+Ages = NDArray[np.int64]
+"""Rows since each sensor was last known: 0 if in the last row, at most FOREVER."""
+
+
+def hold(standard: Matrix, known: NDArray[np.bool_], last: Matrix, ages: Ages) -> tuple[Matrix, NDArray[np.int64]]:
+    """Return rows with holes filled forward, and the age of each value; `last` and `ages` are of the row before."""
+    numbers = np.arange(1, len(standard) + 1)[:, None]
+    latest = np.maximum.accumulate(np.where(known, numbers, 0), axis=0)
+    age = np.minimum(numbers - latest + np.where(latest == 0, ages, 0), FOREVER)
+    held = np.take_along_axis(np.concatenate((last[None], standard)), latest, axis=0)
+    return np.where(age <= HOLD_ROWS, held, 0.0), age
+
+
+class Imputer:
+    """The mean of what is missing given what is there, under a Gaussian with this precision matrix.
+
+    Lauritzen (1996), *Graphical Models*, proposition C.5. Thus a sensor that is away for long has no say in what is
+    expected of the others.
+    """
+
+    def __init__(self, precision: Matrix) -> None:
+        self._precision = precision
+        self._weights: dict[bytes, Matrix] = {}
+
+    def fill(self, standard: Matrix, missing: NDArray[np.bool_]) -> None:
+        """Fill the missing cells in place, row by row (a product over many rows could add in another order)."""
+        for row in np.flatnonzero(missing.any(axis=1)):
+            pattern = missing[row]
+            standard[row, pattern] = self._weights_for(pattern) @ standard[row, ~pattern]
+
+    def _weights_for(self, pattern: NDArray[np.bool_]) -> Matrix:
+        key = pattern.tobytes()
+        weights = self._weights.get(key)
+        if weights is None:
+            across, within = self._precision[np.ix_(pattern, ~pattern)], self._precision[np.ix_(pattern, pattern)]
+            weights = np.asarray(-np.linalg.solve(within, across), np.float64)
+            if len(self._weights) >= _CACHED_PATTERNS:
+                self._weights.clear()
+            self._weights[key] = weights
+        return weights
