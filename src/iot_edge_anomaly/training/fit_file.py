@@ -55,6 +55,6 @@ def fit_csv(
         int(history.times_ns.max()),
     )
     artefact = pack(fitted, facts)
-    with write_whole(out) as target:
-        target.write(artefact)
+    with write_whole(out) as part:
+        part.write_bytes(artefact)
     return digest(artefact), facts

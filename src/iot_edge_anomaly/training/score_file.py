@@ -1,7 +1,6 @@
 """Score a CSV file: what `iot-edge-anomaly score` does. One row out per row in, in order, in bounded memory."""
 
 import csv
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +38,7 @@ def score_csv(
     detector, facts = unpack(artefact), read_manifest(artefact).facts
     table = Table(data, interval_seconds)
     rows = anomalous = unscored = 0
-    with write_whole(out) as binary, io.TextIOWrapper(binary, "utf-8", newline="", write_through=True) as text:
+    with write_whole(out) as part, part.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_header(detector.sensors))
         for chunk, scores in _scored(detector, table):
@@ -48,8 +47,6 @@ def score_csv(
             anomalous += int((scores.score > 1).sum())
             unscored += int((~np.isfinite(chunk.rows).any(axis=1)).sum())
             progress(rows)
-        text.flush()
-        text.detach()
     return Summary(rows, anomalous, unscored)
 
 

@@ -4,30 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import BinaryIO, cast
 
 from iot_edge_anomaly.core.errors import ConfigError
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to; it takes its name only when the block ends well. Raises ConfigError if it cannot be."""
+def write_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it takes its name only if the block ends well. Raises ConfigError if it cannot."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        target = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
+        yield part
+        part.replace(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    try:
-        with target:
-            yield cast(BinaryIO, target)
-        Path(target.name).chmod(0o666 & ~_umask())
-        Path(target.name).replace(path)
-    except BaseException:
-        Path(target.name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    finally:
+        part.unlink(missing_ok=True)
