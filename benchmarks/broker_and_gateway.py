@@ -14,7 +14,7 @@ import psutil
 
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.server import LEAN, embedded_address, server_binary, until_ready, write_configuration
-from iot_edge_anomaly.bus.settings import BusSettings, address_file
+from iot_edge_anomaly.bus.settings import BusAddress, BusSettings, address_file
 from iot_edge_anomaly.bus.streams import ensure_streams
 from iot_edge_anomaly.gateway.serve import command
 from iot_edge_anomaly.gateway.settings import GatewaySettings
@@ -28,6 +28,7 @@ class Target:
 
     port: int
     token: str
+    address: BusAddress
     broker: psutil.Process
     gateway: psutil.Process
 
@@ -56,7 +57,7 @@ async def broker_and_gateway(data_dir: Path, bus: BusSettings) -> AsyncIterator[
         try:
             await _until_listening(http_port)
             worker = max(psutil.Process(gateway.pid).children(), key=lambda child: child.memory_info().rss)
-            yield Target(http_port, token, psutil.Process(broker.pid), worker)
+            yield Target(http_port, token, address, psutil.Process(broker.pid), worker)
         finally:
             gateway.terminate()
             gateway.wait(30)

@@ -1,6 +1,15 @@
+import asyncio
+
 import httpx
 import numpy as np
 import pytest
+from gateway_system import System  # type: ignore[import-not-found]
+
+from iot_edge_anomaly.bus.blobs import Blobs
+from iot_edge_anomaly.bus.connection import connect
+from iot_edge_anomaly.detection import linear
+from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
+from iot_edge_anomaly.security.principal import Permission
 
 pytestmark = pytest.mark.server
 
@@ -55,3 +64,39 @@ def test_a_window_that_is_none_is_refused(client: httpx.Client, window: dict[str
     response = client.post("/v1/predict", json=window)
     assert response.status_code == 400
     assert response.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def digest(system: System) -> str:
+    """A model of acme's, in the store."""
+    rows = np.random.default_rng(1).normal(20, 1, size=(400, 3))
+    detector = linear.fit(rows, ("a", "b", "c"), rows_per_week=604_800, false_alarms_per_week=1)
+    artefact = pack(detector, TrainingFacts(400, 1.0, 1.0, asset="acme/pump"))
+
+    async def store() -> str:
+        async with connect(system.address) as bus:
+            return await Blobs(bus).put(artefact)
+
+    return asyncio.run(store())
+
+
+def test_a_fitted_model_scores_its_sensors_in_any_order(client: httpx.Client, digest: str) -> None:
+    rows = calm(30, 3)
+    quiet = client.post("/v1/predict", json={"rows": rows, "model": digest}).json()
+    for row in rows[-5:]:
+        row[2] += 1000
+    odd = client.post("/v1/predict", json={"rows": rows, "model": digest}).json()
+    turned = [row[::-1] for row in rows]
+    again = client.post("/v1/predict", json={"rows": turned, "sensors": ["c", "b", "a"], "model": digest}).json()
+    assert quiet["score"] < 1 < odd["score"]
+    assert (odd["phase"], odd["model"]) == ("calibrated", digest)
+    assert again == odd
+
+
+def test_a_model_is_for_its_tenant_and_its_sensors(system: System, client: httpx.Client, digest: str) -> None:
+    window = {"rows": calm(30, 3), "model": digest}
+    with system.client(Permission.READ, tenants=frozenset({"other"}), name="stranger") as stranger:
+        assert stranger.post("/v1/predict", json=window).status_code == 403
+    assert client.post("/v1/predict", json={**window, "sensors": ["a", "b", "x"]}).status_code == 400
+    assert client.post("/v1/predict", json={**window, "model": "sha256:" + "0" * 64}).status_code == 400
+    assert client.post("/v1/predict", json={**window, "model": "../../etc/passwd"}).status_code == 400

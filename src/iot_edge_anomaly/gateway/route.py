@@ -191,7 +191,7 @@ def _decoded(content: bytes, media: str, shape: type[_Body]) -> _Body:
             return msgspec.json.decode(content, type=shape)
         if media in MESSAGE_PACK:
             return msgspec.msgpack.decode(content, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "rejected", "Unusable body", str(error)) from error
     raise unsupported(media)
 

@@ -12,6 +12,7 @@ from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.gateway.models import Models
 from iot_edge_anomaly.gateway.recent import Recent
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
@@ -28,6 +29,7 @@ class Services:
     bus: Bus
     intake: Intake
     recent: Recent
+    models: Models
 
     def require_bus(self) -> None:
         """Return if the bus can be reached now. Raises UnavailableError at once instead of after a time-out."""
@@ -50,5 +52,5 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(keep_snapshot, ROLE, metrics_folder(data_dir))
-        yield Services(data_dir, address, bus, intake, Recent())
+        yield Services(data_dir, address, bus, intake, Recent(), Models(bus))
         tasks.cancel_scope.cancel()
