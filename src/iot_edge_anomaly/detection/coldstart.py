@@ -20,11 +20,15 @@ LIMIT = 6.0
 DOUBT_ROWS = 5.0
 """After so many rows a deviation counts half."""
 
-FASTEST_FORGETTING = 0.01
+MOST_ROWS = 100.0
+"""So many rows are remembered, the older the fainter."""
+
 OUTLIER = 4.0
 FARTHEST = 50.0
 FLOOR = 1e-6
 """Least deviation, relative to the sensor's own size."""
+
+LEAST_UNIT = 1e-300
 
 HUGE = 1e150
 _HEADER = struct.Struct("<4sI")
@@ -72,35 +76,46 @@ class ColdStart:
     def score(self, state: DetectorState, rows: Matrix) -> tuple[ColdState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""
         assert isinstance(state, ColdState)
-        running = state.running.copy()
         known = np.isfinite(rows)
         values = np.clip(np.where(known, rows, 0.0), -HUGE, HUGE)
-        expected, contribution = np.full(rows.shape, np.nan), np.zeros(rows.shape)
-        for row in range(len(rows)):
-            contribution[row], expected[row] = _take(running, values[row], known[row])
-        return ColdState(running), Scores(contribution.sum(axis=1), expected, contribution)
+        counts = np.minimum(state.running[0] + np.cumsum(known, axis=0), MOST_ROWS)
+        before = np.concatenate((state.running[:1], counts))[:-1]
+        means, deviations, last = _follow(state.running, values, known, before)
+        contribution = _oddness(values, means, deviations, before) * known
+        contribution /= LIMIT * np.maximum(known.sum(axis=1), 1)[:, None]
+        expected = np.where(known & (before > 0), means, np.nan)
+        after = ColdState(np.stack((counts[-1] if len(rows) else state.running[0], *last)))
+        return after, Scores(contribution.sum(axis=1), expected, contribution)
 
 
-def _take(
-    running: Matrix, values: NDArray[np.float64], known: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what each sensor adds to the row's score and what was expected of it; then learn from the row."""
-    count, mean, deviation = running
-    began = known & (count > 0)
-    unit = deviation + FLOOR * np.abs(mean) + np.finfo(float).tiny
-    error = values - mean
+def _follow(
+    running: Matrix, values: Matrix, known: NDArray[np.bool_], counts: Matrix
+) -> tuple[Matrix, Matrix, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return mean and deviation before each row, and after the last; `counts` is how many values came before each."""
+    _, mean, deviation = running
+    means, deviations = np.empty(values.shape), np.empty(values.shape)
+    rates = np.where(known, 1.0 / np.minimum(counts + 1.0, MOST_ROWS), 0.0)
+    deviation_rates = np.where(counts > 0, rates, 0.0)
+    reaches = np.where(counts > DOUBT_ROWS, OUTLIER, np.inf)
+    for row in range(len(values)):
+        means[row], deviations[row] = mean, deviation
+        reach = reaches[row] * _unit(mean, deviation)
+        step = np.minimum(np.maximum(values[row] - mean, -reach), reach)
+        mean = mean + rates[row] * step
+        deviation = deviation + deviation_rates[row] * (np.abs(step) - deviation)
+    return means, deviations, (mean, deviation)
+
+
+def _unit(mean: Matrix, deviation: Matrix) -> Matrix:
+    """Return the unit of oddness: the deviation, never quite nothing."""
+    return deviation + (FLOOR * np.abs(mean) + LEAST_UNIT)
+
+
+def _oddness(values: Matrix, means: Matrix, deviations: Matrix, counts: Matrix) -> Matrix:
+    """Return the distance of each value from the mean, believed the more the more values came before."""
     with np.errstate(over="ignore"):
-        distance = np.minimum(np.abs(error) / unit, FARTHEST)
-    belief = count / (count + DOUBT_ROWS)
-    contribution = np.where(began & (count > 1), distance * belief, 0.0) / (LIMIT * max(int(known.sum()), 1))
-    expected = np.where(began, mean, np.nan)
-    reach = np.where(count > DOUBT_ROWS, OUTLIER * unit, np.inf)
-    step = np.where(began, np.clip(error, -reach, reach), error)
-    rate = np.where(known, np.maximum(1.0 / (count + 1.0), FASTEST_FORGETTING), 0.0)
-    running[1] = mean + rate * step
-    running[2] = np.where(began, deviation + rate * (np.abs(step) - deviation), deviation)
-    running[0] = np.minimum(count + known, 1.0 / FASTEST_FORGETTING)
-    return contribution, expected
+        distance = np.minimum(np.abs(values - means) / _unit(means, deviations), FARTHEST)
+    return np.where(counts > 1, distance * (counts / (counts + DOUBT_ROWS)), 0.0)
 
 
 def fit(
