@@ -1,0 +1,148 @@
+"""Payloads become batches: JSON or MessagePack, over HTTP or MQTT. Pure.
+
+A row is an object: `time` (none: when it was received) and a value a sensor. A value is a number, true or false, or
+`{"value": 1.5, "quality": "uncertain"}`. Anything else is set aside, by value, and the rest is taken.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from iot_edge_anomaly.connectors.rows import RAW_BYTES, Columns
+from iot_edge_anomaly.core.errors import RejectedError
+from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, SetAside
+from iot_edge_anomaly.core.names import AssetKey, sensor_name
+
+MAX_ROWS = 10_000
+MAX_COUNT = (1 << 63) - 1
+"""The largest epoch and sequence."""
+
+_JSON = "application/json"
+_FIRST_OF_MESSAGE_PACK = 0x80
+_ONE_VALUE = frozenset(("value", "quality", "time"))
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError, TypeError)
+
+_known_key = lru_cache(maxsize=16_384)(AssetKey.parse)
+_known_source = lru_cache(maxsize=16_384)(sensor_name)
+
+
+class _Numbered(msgspec.Struct):
+    rows: list[dict[str, Any]]
+    source: str = ""
+    epoch: int | str = 0
+    sequence: int | None = None
+
+
+class _Payload(_Numbered, kw_only=True):
+    asset: str
+
+
+_Document = dict[str, Any] | list[dict[str, Any]] | float | bool | str | None
+
+_http_json = msgspec.json.Decoder(_Payload | list[_Payload])
+_http_message_pack = msgspec.msgpack.Decoder(_Payload | list[_Payload])
+_message_json = msgspec.json.Decoder(_Document)
+_message_message_pack = msgspec.msgpack.Decoder(_Document)
+
+
+def decode_http(content: bytes, media_type: str, *, received_ns: int) -> tuple[Batch, ...]:
+    """Read one payload or a list of them. Raises RejectedError when any of it is unusable as a whole."""
+    decoder = _http_json if media_type == _JSON else _http_message_pack
+    try:
+        found = decoder.decode(content)
+    except _UNREADABLE as error:
+        raise RejectedError(f"cannot read the payload: {_said(error)}") from error
+    payloads = found if isinstance(found, list) else [found]
+    if not payloads:
+        raise RejectedError("the list of payloads is empty")
+    if sum(len(payload.rows) for payload in payloads) > MAX_ROWS:
+        raise RejectedError(f"more than {MAX_ROWS} rows at once: send them in several requests")
+    return tuple([_batch(_known_key(payload.asset), payload, "http", received_ns) for payload in payloads])
+
+
+def decode_message(content: bytes, key: AssetKey, sensor: str | None, source: str, *, received_ns: int) -> Batch:
+    """Read an MQTT message: a value, an object of values, a list of rows, or numbered rows.
+
+    A message that cannot be used becomes a batch without readings, which keeps its first bytes. `sensor` is what the
+    topic names; without it a single value is called `value`.
+    """
+    try:
+        return _batch(key, _as_rows(_decoded(content), sensor), source, received_ns)
+    except _UNREADABLE as error:
+        return unusable(content, key, source, f"cannot read the message: {_said(error)}", received_ns=received_ns)
+    except RejectedError as error:
+        return unusable(content, key, source, str(error), received_ns=received_ns)
+
+
+def unusable(content: bytes, key: AssetKey, source: str, reason: str, *, received_ns: int) -> Batch:
+    """Return a batch that holds nothing but a message set aside, so that it is durable, listed and counted."""
+    record = SetAside(-1, "", reason, content[:RAW_BYTES])
+    return Columns(received_ns, [record]).batch(key, source, 0, UNNUMBERED)
+
+
+def is_one_value(content: bytes) -> bool:
+    """Tell whether a message is a single value, so that its topic ends in a sensor rather than an asset."""
+    try:
+        found = _decoded(content)
+    except _UNREADABLE:
+        return True
+    return not isinstance(found, list) and (not isinstance(found, dict) or _names_one_value(found))
+
+
+def _decoded(content: bytes) -> Any:
+    """No JSON begins with a byte of 0x80 or more; every MessagePack map, list, float and larger integer does."""
+    if content and content[0] >= _FIRST_OF_MESSAGE_PACK:
+        return _message_message_pack.decode(content)
+    return _message_json.decode(content)
+
+
+def _names_one_value(document: dict[str, Any]) -> bool:
+    return "value" in document and document.keys() <= _ONE_VALUE
+
+
+def _as_rows(document: Any, sensor: str | None) -> _Numbered:
+    if isinstance(document, dict) and isinstance(document.get("rows"), list):
+        return msgspec.convert(document, _Numbered)
+    if isinstance(document, list):
+        return _Numbered(document)
+    if sensor == "time":
+        raise RejectedError("a sensor cannot be called 'time'")
+    if not isinstance(document, dict):
+        return _Numbered([{sensor or "value": document}])
+    if sensor is not None and _names_one_value(document):
+        time = document.pop("time", None)
+        return _Numbered([{"time": time, sensor: document}])
+    return _Numbered([document])
+
+
+def _batch(key: AssetKey, payload: _Numbered, source: str, received_ns: int) -> Batch:
+    if len(payload.rows) > MAX_ROWS:
+        raise RejectedError(f"more than {MAX_ROWS} rows at once: send them in several messages")
+    columns = Columns(received_ns)
+    for number, row in enumerate(payload.rows):
+        columns.add(number, row)
+    sequence = UNNUMBERED if payload.sequence is None else _counted(payload.sequence, "sequence")
+    named = payload.source or source
+    return columns.batch(key, _source(named), _counted(payload.epoch, "epoch"), sequence)
+
+
+def _source(name: str) -> str:
+    try:
+        return _known_source(name)
+    except RejectedError as error:
+        raise RejectedError(f"source: {error}") from error
+
+
+def _counted(given: int | str, what: str) -> int:
+    if isinstance(given, str):
+        if not (given.isascii() and given.isdigit() and len(given) < 20):
+            raise RejectedError(f"{what} is no whole number: {given[:40]!r}")
+        given = int(given)
+    if 0 <= given <= MAX_COUNT:
+        return given
+    raise RejectedError(f"{what} must be from 0 to 2^63 - 1")
+
+
+def _said(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
