@@ -1,0 +1,85 @@
+"""The settings of an asset worked out for its present sensors, so that a step looks nothing up by name."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
+from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, sensor_settings, settings_for
+from iot_edge_anomaly.quality.checks import Ranges
+
+NS = 1_000_000_000
+NEVER_NS = 1 << 62
+_KINDS = (("HH", "high_high_limit"), ("H", "high_limit"), ("L", "low_limit"), ("LL", "low_low_limit"))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Times in ns; arrays have one entry a sensor."""
+
+    settings: AssetSettings
+    version: str
+    grid_ns: int
+    lateness_ns: int
+    hold_ns: int
+    learn_rows: int
+    false_alarms_per_week: float
+    detector: str
+    ranges: Ranges
+    stuck_limit: NDArray[np.float64]
+    silence_ns: NDArray[np.int64]
+    alarms: AlarmSettings
+
+    def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
+        """Return the profile for these sensors."""
+        known = [sensor_settings(self.settings, sensor) for sensor in sensors]
+        return replace(
+            self,
+            ranges=Ranges(
+                np.array([-np.inf if one.low is None else one.low for one in known]),
+                np.array([np.inf if one.high is None else one.high for one in known]),
+            ),
+            stuck_limit=np.array([one.stuck_seconds or 0.0 for one in known]),
+            silence_ns=np.array([round((one.silence_seconds or 0.0) * NS) or NEVER_NS for one in known], np.int64),
+            alarms=_alarm_settings(self, dict(zip(sensors, known, strict=True))),
+        )
+
+
+def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Profile:
+    """Work out the settings of an asset that has no sensors yet."""
+    settings = settings_for(key, rules)
+    return Profile(
+        settings,
+        version,
+        max(round((settings.grid_seconds or 1.0) * NS), 1),
+        round((settings.lateness_seconds or 0.0) * NS),
+        round((settings.hold_seconds or 0.0) * NS),
+        settings.learn_rows or 300,
+        settings.false_alarms_per_week or 1.0,
+        settings.detector or "linear",
+        Ranges(np.empty(0), np.empty(0)),
+        np.empty(0),
+        np.empty(0, np.int64),
+        AlarmSettings(settings.on_delay_rows or 1, settings.off_delay_rows or 1, (), {}, {}, version),
+    )
+
+
+def _alarm_settings(profile: Profile, sensors: dict[str, SensorSettings]) -> AlarmSettings:
+    return AlarmSettings(
+        profile.settings.on_delay_rows or 1,
+        profile.settings.off_delay_rows or 1,
+        tuple(
+            Limit(sensor, kind, value, known.deadband or 0.0)
+            for sensor, known in sensors.items()
+            for kind, name in _KINDS
+            if (value := getattr(known, name)) is not None
+        ),
+        {sensor: known.silence_seconds or 0.0 for sensor, known in sensors.items()},
+        {
+            sensor: SensorTexts(known.title or sensor.replace("_", " "), known.unit or "")
+            for sensor, known in sensors.items()
+        },
+        profile.version,
+    )
