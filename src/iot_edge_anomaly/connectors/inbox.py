@@ -1,0 +1,57 @@
+"""Hands messages from a network thread to the event loop; when it is full the thread, and so the sender, waits."""
+
+import asyncio
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+Message = TypeVar("Message")
+
+_LOOK_SECONDS = 0.2
+
+
+class Inbox(Generic[Message]):
+    """Bounded; `put` and `fail` belong to the network thread, the rest to the event loop that made it."""
+
+    def __init__(self, room: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._room = threading.Semaphore(room)
+        self._messages: deque[Message] = deque()
+        self._arrived = asyncio.Event()
+        self._told = False
+        self._closed = False
+        self._failure: Exception | None = None
+
+    def put(self, message: Message) -> None:
+        """Leave a message; waits for room. After `close` it is dropped: nobody will acknowledge it."""
+        while not self._room.acquire(timeout=_LOOK_SECONDS):
+            if self._closed:
+                return
+        self._messages.append(message)
+        self._tell()
+
+    def fail(self, error: Exception) -> None:
+        """Make `take` raise this, at once: what was not taken comes again after the next connect."""
+        self._failure = error
+        self._tell()
+
+    async def take(self, most: int) -> list[Message]:
+        """Return what is there, one at least. Raises what `fail` was given."""
+        while not self._messages and self._failure is None:
+            await self._arrived.wait()
+            self._arrived.clear()
+            self._told = False  # before looking again: whoever leaves a message from here on tells again
+        if self._failure is not None:
+            raise self._failure
+        taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+        self._room.release(len(taken))
+        return taken
+
+    def close(self) -> None:
+        """Let go of a thread that waits for room."""
+        self._closed = True
+
+    def _tell(self) -> None:
+        if not self._told and not self._closed:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._arrived.set)

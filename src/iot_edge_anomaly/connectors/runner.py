@@ -1,0 +1,82 @@
+"""Runs connectors side by side; starts each again when its source or the bus was gone. One never stops another."""
+
+import random
+import traceback
+from collections.abc import Mapping, Sequence
+
+import anyio
+
+from iot_edge_anomaly.component.connector import Connector, Intake
+from iot_edge_anomaly.core.clock import Clock
+from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
+from iot_edge_anomaly.core.messages import Item
+from iot_edge_anomaly.observability.signals import Level, Signal
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+"""What fails after a run of this length fails for the first time again."""
+
+_LABELS = ("connector",)
+LOST = Signal(
+    "connector_outages", "connector has lost its source or the bus; it is tried again", Level.WARNING, _LABELS
+)
+BACK = Signal("connector_recoveries", "connector takes readings in again", Level.INFO, _LABELS)
+FAILED = Signal(
+    "connector_failures", "connector failed in a way nobody foresaw; it is tried again", Level.ERROR, _LABELS
+)
+STOPPED = Signal("connector_stops", "connector stopped: its configuration cannot work", Level.ERROR, _LABELS)
+
+
+async def run_all(connectors: Mapping[str, Connector], intake: Intake, clock: Clock) -> None:
+    """Run every connector until cancelled, or until none is left; logs show them by their names here."""
+    async with anyio.create_task_group() as tasks:
+        for name, connector in connectors.items():
+            tasks.start_soon(_KeptUp(name, connector, intake).run, clock)
+
+
+def longest_pause(failures: int) -> float:
+    """Return how long to wait at most after so many failures in a row; how long exactly is drawn (full jitter)."""
+    return float(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16)))
+
+
+class _KeptUp:
+    """One connector, attempt after attempt; and its intake, which shows when it is up again."""
+
+    def __init__(self, name: str, connector: Connector, intake: Intake) -> None:
+        self._name = name
+        self._connector = connector
+        self._intake = intake
+        self._failures = 0
+        self._is_down = False
+
+    async def accept(self, items: Sequence[Item]) -> None:
+        """Hand items on."""
+        await self._intake.accept(items)
+        self._failures = 0
+        if self._is_down:
+            self._is_down = False
+            BACK.emit(connector=self._name)
+
+    async def run(self, clock: Clock) -> None:
+        """Run until cancelled, or until the configuration proves unworkable."""
+        while True:
+            began = anyio.current_time()
+            try:
+                await self._connector.run(self, clock)
+            except ConfigError as error:
+                STOPPED.emit(connector=self._name, why=str(error))
+                return
+            except UnavailableError as error:
+                self._lost(str(error))
+            except Exception as error:  # noqa: BLE001 - a mistake in one connector must not stop the others
+                FAILED.emit(connector=self._name, why=str(error), trace=traceback.format_exc())
+            if anyio.current_time() - began > STEADY_SECONDS:
+                self._failures = 0
+            self._failures += 1
+            await anyio.sleep(random.uniform(0, longest_pause(self._failures)))  # noqa: S311 - jitter, no secret
+
+    def _lost(self, why: str) -> None:
+        if not self._is_down:
+            self._is_down = True
+            LOST.emit(connector=self._name, why=why)
