@@ -1,6 +1,8 @@
 """Every connector there is: one line makes it exist."""
 
 from iot_edge_anomaly.component.connector import ConnectorSpec
-from iot_edge_anomaly.connectors import csv_file, host, mqtt
+from iot_edge_anomaly.connectors.csv_file import SPEC as CSV
+from iot_edge_anomaly.connectors.host import SPEC as HOST
+from iot_edge_anomaly.connectors.mqtt import SPEC as MQTT
 
-CATALOG: dict[str, ConnectorSpec] = {spec.name: spec for spec in (mqtt.SPEC, host.SPEC, csv_file.SPEC)}
+CATALOG: dict[str, ConnectorSpec] = {spec.name: spec for spec in (MQTT, HOST, CSV)}
