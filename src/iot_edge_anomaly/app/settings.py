@@ -130,7 +130,7 @@ class _Reader:
 
     def _kind(self, number: int, table: dict[str, Any]) -> type[msgspec.Struct] | None:
         kind = table.get("type")
-        if kind in _KINDS:
+        if isinstance(kind, str) and kind in _KINDS:
             return _KINDS[kind]
         self._report("connector", number, "type", "type", f"must be one of {', '.join(_KINDS)}; it is {kind!r}")
         return None

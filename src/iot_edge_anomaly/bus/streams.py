@@ -12,7 +12,8 @@ CHECKPOINTS = "checkpoints"
 CONFIGURATION = "configuration"
 CAPSULES = "capsules"
 LEDGER = "ledger"
-BUCKETS = {CHECKPOINTS: 4, CONFIGURATION: 64, CAPSULES: 1, LEDGER: 1}
+LEASES = "leases"
+BUCKETS = {CHECKPOINTS: 4, CONFIGURATION: 64, CAPSULES: 1, LEDGER: 1, LEASES: 1}
 """Key-value buckets and how many versions of a key each keeps."""
 
 _DUPLICATE_WINDOW_NS = 120 * 1_000_000_000
