@@ -4,13 +4,15 @@ Rows of an asset are worked out as late as order allows: at the end of the step,
 see them. So the cost is that of whole columns, and the result that of one message at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms import acts
-from iot_edge_anomaly.component.detector import Detector
+from iot_edge_anomaly.component.detector import Detector, Matrix
 from iot_edge_anomaly.component.pipeline import Dump
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.messages import (
@@ -30,12 +32,12 @@ from iot_edge_anomaly.core.messages import (
     Tick,
 )
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice
+from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice, Rows
 from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.profile import profile_of
-from iot_edge_anomaly.pipeline.settings import pack_rules, unpack_rules
+from iot_edge_anomaly.pipeline.settings import AssetRule, pack_rules, unpack_rules
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, PartitionState, dump_asset, load_asset
 from iot_edge_anomaly.pipeline.taking import add_sensors, close, is_new, take, unknown_sensors
 
@@ -88,6 +90,33 @@ class AnomalyPipeline:
     def needed_from(self, state: PartitionState) -> int | None:
         """Return the oldest input sequence that is still needed to learn from; None if none is."""
         return min((a.learning.since_seq for a in state.assets.values() if a.learning.since_seq), default=None)
+
+
+def fused_rows(
+    pipeline: AnomalyPipeline, envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...]
+) -> tuple[tuple[str, ...], NDArray[np.int64], Matrix]:
+    """Return sensors, times and fused values of one asset, as the pipeline sees them before it scores."""
+    state = pipeline.new_state()
+    state.rules = rules
+    frames: list[Rows] = []
+    for envelope in envelopes:
+        own = tuple(item for item in envelope.items if isinstance(item, Batch | SourceIdle) and _is_of(item, key))
+        _, outcomes = pipeline.step(state, [Envelope(own, envelope.seq)], {})
+        frames += [outcome.rows for outcome in outcomes if outcome.rows is not None]
+    sensors = tuple(state.assets[key].sensors) if key in state.assets else ()
+    values = [_widened(rows.values(), len(sensors)) for rows in frames]
+    if not values:
+        return sensors, np.empty(0, np.int64), np.empty((0, len(sensors)))
+    return sensors, np.concatenate([rows.times() for rows in frames]), np.concatenate(values)
+
+
+def _is_of(item: Batch | SourceIdle, key: AssetKey) -> bool:
+    return (item.tenant, item.asset) == (key.tenant, key.asset)
+
+
+def _widened(values: Matrix, columns: int) -> Matrix:
+    """Add empty columns for sensors that came later."""
+    return np.pad(values, ((0, 0), (0, columns - values.shape[1])), constant_values=np.nan)
 
 
 @dataclass
