@@ -1,0 +1,198 @@
+"""The MQTT connector against real brokers: the embedded one, and mosquitto."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
+from mqtt_brokers import Broker, Device, EmbeddedBroker, Mosquitto, free_port  # type: ignore[import-not-found]
+
+from iot_edge_anomaly.connectors.mqtt import MqttConnector, MqttSettings
+from iot_edge_anomaly.connectors.runner import run_all
+from iot_edge_anomaly.core.clock import SystemClock
+from iot_edge_anomaly.core.errors import UnavailableError
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(EmbeddedBroker, marks=pytest.mark.server, id="embedded"),
+        pytest.param(Mosquitto, marks=pytest.mark.system, id="mosquitto"),
+    ]
+)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    if request.param is Mosquitto and Mosquitto.binary() is None:
+        pytest.skip("no mosquitto here; run: apt-get install mosquitto")
+    with request.param(tmp_path) as broker:
+        broker.start()
+        yield broker
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Broker]:
+    with EmbeddedBroker(tmp_path) as broker:
+        broker.start()
+        yield broker
+
+
+def numbered(sequence: int) -> bytes:
+    return msgspec.json.encode({"source": "plc", "epoch": 1, "sequence": sequence, "rows": [{"flow": sequence}]})
+
+
+async def publish(device: Device, topic: str, content: bytes) -> None:
+    await asyncio.to_thread(device.publish, topic, content)
+
+
+async def subscribe(connector: MqttConnector, intake: RecordingIntake, broker: Broker) -> None:
+    """Let the broker know the connector's session, so that it keeps what is published while the connector is away."""
+    async with in_background(connector.run(intake, CLOCK)):
+        with Device(broker) as device:
+            while not intake.calls:
+                await publish(device, "ingress/acme/probe", b'{"x": 1}')
+                await asyncio.sleep(0.05)
+    intake.batches.clear()
+
+
+def test_values_objects_and_numbered_rows_come_in(broker: Broker) -> None:
+    async def scenario() -> RecordingIntake:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        await subscribe(connector, intake, broker)
+        with Device(broker) as device:
+            await publish(device, "ingress/acme/site/pump/flow", b"21.5")
+            await publish(device, "ingress/acme/site/pump", b'{"flow": 1, "power": 2}')
+            await publish(device, "ingress/acme/site/pump", numbered(7))
+            await publish(device, "ingress/acme/site/pump/state", b"rubbish")
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: len(intake.batches) >= 4)
+        return intake
+
+    value, row, rows, rubbish = asyncio.run(scenario()).batches
+    assert {str(batch.key) for batch in (value, row, rows, rubbish)} == {"acme/site/pump"}
+    assert (value.sensors, value.values().tolist()) == (("flow",), [21.5])
+    assert (row.sensors, row.values().tolist()) == (("flow", "power"), [1.0, 2.0])
+    assert (rows.source, rows.epoch, rows.sequence) == ("plc", 1, 7)
+    assert [record.raw for record in rubbish.set_aside] == [b"rubbish"]
+
+
+def test_what_the_intake_refused_comes_again(broker: Broker) -> None:
+    async def scenario() -> set[int]:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        await subscribe(connector, intake, broker)
+        with Device(broker) as device:
+            for sequence in range(5):
+                await publish(device, "ingress/acme/pump", numbered(sequence))
+        intake.refuses = True
+        with pytest.raises(UnavailableError, match="the bus is down"):
+            await connector.run(intake, CLOCK)
+        intake.refuses = False
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: intake.sequences() >= set(range(5)))
+        return set(intake.sequences())
+
+    assert asyncio.run(scenario()) == set(range(5))
+
+
+def test_what_was_stored_does_not_come_again(broker: Broker) -> None:
+    async def scenario() -> list[int]:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        await subscribe(connector, intake, broker)
+        with Device(broker) as device:
+            for sequence in range(20):
+                await publish(device, "ingress/acme/pump", numbered(sequence))
+            async with in_background(connector.run(intake, CLOCK)):
+                await until(lambda: len(intake.batches) >= 20)
+            async with in_background(connector.run(intake, CLOCK)):
+                await publish(device, "ingress/acme/pump", numbered(20))
+                await until(lambda: 20 in intake.sequences())
+        return [batch.sequence for batch in intake.batches]
+
+    assert asyncio.run(scenario()) == list(range(21))
+
+
+def test_a_killed_broker_is_found_again(broker: Broker) -> None:
+    async def scenario() -> None:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        await subscribe(connector, intake, broker)
+        async with in_background(run_all({"plant": connector}, intake, CLOCK)):
+            with Device(broker) as device:
+                await publish(device, "ingress/acme/pump", numbered(0))
+                await until(lambda: 0 in intake.sequences())
+                broker.kill()
+                await asyncio.to_thread(broker.start)
+                for sequence in range(1, 1000):
+                    await publish(device, "ingress/acme/pump", numbered(sequence))
+                    if len(intake.sequences()) > 1:
+                        break
+                    await asyncio.sleep(0.05)
+        assert len(intake.sequences()) > 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.server
+def test_nothing_that_the_embedded_broker_acknowledged_is_lost_by_its_death(embedded: Broker) -> None:
+    async def scenario() -> None:
+        intake, connector = RecordingIntake(), MqttConnector(embedded.settings)
+        await subscribe(connector, intake, embedded)
+        async with in_background(run_all({"plant": connector}, intake, CLOCK)):
+            with Device(embedded) as device:
+                for sequence in range(60):
+                    if sequence in (20, 40):
+                        embedded.kill()
+                        await asyncio.to_thread(embedded.start)
+                    await publish(device, "ingress/acme/pump", numbered(sequence))
+                await until(lambda: intake.sequences() >= set(range(60)), 30)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.server
+def test_a_group_that_is_too_large_is_stored_one_by_one_and_what_is_too_large_alone_is_set_aside(
+    embedded: Broker,
+) -> None:
+    async def scenario() -> RecordingIntake:
+        intake, connector = RecordingIntake(most=2), MqttConnector(embedded.settings)
+        await subscribe(connector, intake, embedded)
+        with Device(embedded) as device:
+            for content in (b'{"a": 1, "b": 2}', b'{"a": 1, "b": 2, "c": 3}', b'{"a": 5}'):
+                await publish(device, "ingress/acme/pump", content)
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: len(intake.batches) >= 3)
+        return intake
+
+    two, too_large, one = asyncio.run(scenario()).batches
+    assert (len(two.values()), len(too_large.values()), len(one.values())) == (2, 0, 1)
+    assert [record.reason for record in too_large.set_aside] == ["too large at once"]
+
+
+@pytest.mark.server
+def test_values_without_a_time_that_come_at_once_stay_apart(embedded: Broker) -> None:
+    async def scenario() -> RecordingIntake:
+        intake, connector = RecordingIntake(), MqttConnector(embedded.settings)
+        await subscribe(connector, intake, embedded)
+        with Device(embedded) as device:
+            for value in range(30):
+                await publish(device, "ingress/acme/pump/flow", b"%d" % value)
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: len(intake.batches) >= 30)
+        return intake
+
+    times = [int(batch.times()[0]) for batch in asyncio.run(scenario()).batches]
+    assert len(set(times)) == 30
+    assert times == sorted(times)
+
+
+@pytest.mark.server
+def test_a_broker_that_refuses_says_why(embedded: Broker) -> None:
+    stranger = msgspec.structs.replace(embedded.settings, user="nobody")
+    with pytest.raises(UnavailableError, match=r"refuses|gone"):
+        asyncio.run(MqttConnector(stranger).run(RecordingIntake(), CLOCK))
+
+
+def test_no_broker_is_an_outage() -> None:
+    settings = MqttSettings(port=free_port(), topics=("plant/#",))
+    with pytest.raises(UnavailableError, match="no MQTT broker"):
+        asyncio.run(MqttConnector(settings).run(RecordingIntake(), CLOCK))

@@ -1,0 +1,105 @@
+"""Connectors run side by side; one never stops another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+import structlog
+from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
+from structlog.testing import capture_logs
+
+from iot_edge_anomaly.component.connector import Intake
+from iot_edge_anomaly.connectors import runner
+from iot_edge_anomaly.connectors.runner import LONGEST_PAUSE_SECONDS, longest_pause, run_all
+from iot_edge_anomaly.core.clock import Clock, SystemClock
+from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
+from iot_edge_anomaly.core.messages import batch_of
+from iot_edge_anomaly.core.names import AssetKey
+
+BATCH = batch_of(AssetKey("acme", "pump"), "test", [(0, "x", 1.0)], received_ns=0)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    structlog.reset_defaults()
+    monkeypatch.setattr(runner, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(runner, "LONGEST_PAUSE_SECONDS", 0.01)
+
+
+class Scripted:
+    """Does one thing an attempt, and stays in the last."""
+
+    def __init__(self, *attempts: Callable[[Intake], Awaitable[None]]) -> None:
+        self._attempts = attempts
+        self.runs = 0
+
+    async def run(self, intake: Intake, clock: Clock) -> None:
+        attempt = self._attempts[min(self.runs, len(self._attempts) - 1)]
+        self.runs += 1
+        await attempt(intake)
+
+
+async def takes_in(intake: Intake) -> None:
+    await intake.accept([BATCH])
+    await asyncio.Event().wait()
+
+
+async def is_gone(_: Intake) -> None:
+    raise UnavailableError("the plug is out")
+
+
+async def is_misconfigured(_: Intake) -> None:
+    raise ConfigError("no such file")
+
+
+async def is_broken(_: Intake) -> None:
+    raise ZeroDivisionError("a mistake")
+
+
+async def ends(_: Intake) -> None:
+    return
+
+
+def run(connectors: dict[str, Scripted], holds: Callable[[RecordingIntake], bool]) -> Sequence[dict[str, object]]:
+    async def scenario() -> None:
+        intake = RecordingIntake()
+        async with in_background(run_all(connectors, intake, SystemClock())):
+            await until(lambda: holds(intake))
+
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    return lines
+
+
+@pytest.mark.parametrize("trouble", [is_gone, is_misconfigured, is_broken, ends])
+def test_trouble_in_one_leaves_the_others_alone(trouble: Callable[[Intake], Awaitable[None]]) -> None:
+    troubled, well = Scripted(trouble), Scripted(takes_in)
+    run({"troubled": troubled, "well": well}, lambda intake: bool(intake.batches) and troubled.runs >= 1)
+    assert well.runs == 1
+
+
+def test_an_outage_is_told_once_at_its_beginning_and_once_at_its_end() -> None:
+    connector = Scripted(is_gone, is_gone, is_gone, takes_in)
+    lines = run({"plant": connector}, lambda intake: bool(intake.batches))
+    assert [(line["log_level"], line["connector"]) for line in lines] == [("warning", "plant"), ("info", "plant")]
+    assert lines[0]["why"] == "the plug is out"
+
+
+def test_a_mistake_is_told_with_its_trace_and_tried_again() -> None:
+    connector = Scripted(is_broken, takes_in)
+    (line, *_) = run({"plant": connector}, lambda intake: bool(intake.batches))
+    assert line["log_level"] == "error"
+    assert "ZeroDivisionError" in str(line["trace"])
+
+
+def test_a_configuration_that_cannot_work_is_not_tried_again() -> None:
+    connector, other = Scripted(is_misconfigured), Scripted(is_gone)
+    lines = run({"file": connector, "other": other}, lambda _: other.runs > 20)
+    assert connector.runs == 1
+    assert [line["why"] for line in lines if line["connector"] == "file"] == ["no such file"]
+
+
+def test_pauses_grow_to_a_cap() -> None:
+    pauses = [longest_pause(failures) for failures in range(1, 2000)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= LONGEST_PAUSE_SECONDS
