@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 import pytest
 import structlog
 from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
@@ -13,8 +14,9 @@ from iot_edge_anomaly.connectors import runner
 from iot_edge_anomaly.connectors.runner import LONGEST_PAUSE_SECONDS, longest_pause, run_all
 from iot_edge_anomaly.core.clock import Clock, SystemClock
 from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
-from iot_edge_anomaly.core.messages import batch_of
+from iot_edge_anomaly.core.messages import SetAside, batch_of
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.observability.metrics import REGISTRY
 
 BATCH = batch_of(AssetKey("acme", "pump"), "test", [(0, "x", 1.0)], received_ns=0)
 
@@ -103,3 +105,16 @@ def test_pauses_grow_to_a_cap() -> None:
     pauses = [longest_pause(failures) for failures in range(1, 2000)]
     assert pauses == sorted(pauses)
     assert pauses[-1] <= LONGEST_PAUSE_SECONDS
+
+
+def test_what_is_taken_in_is_counted_with_what_is_set_aside_among_it() -> None:
+    bad = msgspec.structs.replace(BATCH, set_aside=(SetAside(0, "y", "text", b"", 2),))
+
+    async def takes_both(intake: Intake) -> None:
+        await intake.accept([BATCH, bad])
+        await asyncio.Event().wait()
+
+    run({"counted": Scripted(takes_both)}, lambda intake: len(intake.batches) == 2)
+    labels = {"connector": "counted"}
+    assert REGISTRY.get_sample_value("iea_connector_readings_total", labels) == 4
+    assert REGISTRY.get_sample_value("iea_connector_readings_set_aside_total", labels) == 2

@@ -9,7 +9,7 @@ import anyio
 from iot_edge_anomaly.component.connector import Connector, Intake
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
-from iot_edge_anomaly.core.messages import Item
+from iot_edge_anomaly.core.messages import Batch, Item
 from iot_edge_anomaly.observability.signals import Level, Signal
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -18,6 +18,8 @@ STEADY_SECONDS = 60.0
 """What fails after a run of this length fails for the first time again."""
 
 _LABELS = ("connector",)
+READINGS = Signal("connector_readings", "values that connectors took in", Level.COUNTED, _LABELS)
+SET_ASIDE = Signal("connector_readings_set_aside", "values set aside among them", Level.COUNTED, _LABELS)
 LOST = Signal(
     "connector_outages", "connector has lost its source or the bus; it is tried again", Level.WARNING, _LABELS
 )
@@ -53,6 +55,7 @@ class _KeptUp:
     async def accept(self, items: Sequence[Item]) -> None:
         """Hand items on."""
         await self._intake.accept(items)
+        self._count(items)
         self._failures = 0
         if self._is_down:
             self._is_down = False
@@ -75,6 +78,13 @@ class _KeptUp:
                 self._failures = 0
             self._failures += 1
             await anyio.sleep(random.uniform(0, longest_pause(self._failures)))  # noqa: S311 - jitter, no secret
+
+    def _count(self, items: Sequence[Item]) -> None:
+        batches = [item for item in items if isinstance(item, Batch)]
+        READINGS.emit(sum(batch.accepted for batch in batches), connector=self._name)
+        aside = sum(record.count for batch in batches for record in batch.set_aside)
+        if aside:
+            SET_ASIDE.emit(aside, connector=self._name)
 
     def _lost(self, why: str) -> None:
         if not self._is_down:
