@@ -1,6 +1,6 @@
 """What operators, consumers and the weather do to the station: functions of the row number alone.
 
-All of it swings with periods of three to ten seconds of the clock, so that a model which saw the first 25 seconds has
+All of it swings with periods of three to six seconds of the clock, so that a model which saw the first 25 seconds has
 seen what there is to see.
 """
 
@@ -25,13 +25,13 @@ class Orders(NamedTuple):
 def orders(row: int) -> Orders:
     """Return what holds in this row."""
     return Orders(
-        USUAL_DEMAND * (1.0 + 0.08 * _wave(row, 61, 0.3) + 0.03 * _wave(row, 37, 0.0)),
-        3.0 + 0.13 * _stepping(row, 59, 0.6),
-        (0.020 * _stepping(row, 73, 0.1), 0.020 * _stepping(row, 83, 0.55)),
-        (0.88 + 0.06 * _stepping(row, 53, 0.2), 0.88 + 0.06 * _stepping(row, 47, 0.7)),
-        9.5 + 0.6 * _wave(row, 67, 0.1) + 0.3 * _wave(row, 41, 0.4),
-        12.0 + 0.6 * _wave(row, 79, 0.2) + 0.3 * _wave(row, 43, 0.8),
-        18.0 + 0.9 * _wave(row, 89, 0.7) + 0.4 * _wave(row, 37, 0.1),
+        USUAL_DEMAND * (1.0 + 0.08 * _wave(row, 48, 0.3) + 0.02 * _wave(row, 31, 0.0)),
+        3.0 + 0.13 * _stepping(row, 58, 0.6),
+        (0.020 * _stepping(row, 53, 0.1), 0.020 * _stepping(row, 61, 0.55)),
+        (0.88 + 0.06 * _stepping(row, 45, 0.2), 0.88 + 0.06 * _stepping(row, 41, 0.7)),
+        9.5 + 0.6 * _wave(row, 51, 0.1) + 0.2 * _wave(row, 33, 0.4),
+        12.0 + 0.3 * _wave(row, 55, 0.2) + 0.1 * _wave(row, 37, 0.8),
+        18.0 + 0.9 * _wave(row, 63, 0.7) + 0.3 * _wave(row, 39, 0.1),
     )
 
 

@@ -26,20 +26,20 @@ class Sensor(NamedTuple):
 PUMP_SENSORS = (
     Sensor("speed", "Speed", "rpm", 6.0, 0, 3000),
     Sensor("valve", "Discharge valve", "%", 0.4, -5, 105),
-    Sensor("flow", "Flow", "m³/h", 1.0, -20, 600),
+    Sensor("flow", "Flow", "m³/h", 0.8, -20, 600),
     Sensor("suction_pressure", "Suction pressure", "bar", 0.02, -1, 10, 0.9),
     Sensor("outlet_pressure", "Outlet pressure", "bar", 0.03, -1, 16),
-    Sensor("power", "Motor power", "kW", 0.25, -2, 60),
-    Sensor("vibration", "Vibration", "mm/s", 0.05, 0, 50),
-    Sensor("bearing_temperature", "Bearing temperature", "°C", 0.15, -40, 150),
-    Sensor("inlet_temperature", "Inlet temperature", "°C", 0.1, -5, 60),
+    Sensor("power", "Motor power", "kW", 0.3, -2, 60),
+    Sensor("vibration", "Vibration", "mm/s", 0.06, 0, 50),
+    Sensor("bearing_temperature", "Bearing temperature", "°C", 0.2, -40, 150),
+    Sensor("inlet_temperature", "Inlet temperature", "°C", 0.2, -5, 60),
 )
 TANK_SENSORS = (
-    Sensor("level", "Level", "m", 0.008, -0.2, 6),
-    Sensor("inflow", "Inflow", "m³/h", 2.5, -20, 800),
-    Sensor("outflow", "Outflow", "m³/h", 2.5, -20, 800),
-    Sensor("pressure", "Bottom pressure", "bar", 0.0008, -0.1, 1),
-    Sensor("temperature", "Water temperature", "°C", 0.1, -5, 60),
+    Sensor("level", "Level", "m", 0.010, -0.2, 6),
+    Sensor("inflow", "Inflow", "m³/h", 3.5, -20, 800),
+    Sensor("outflow", "Outflow", "m³/h", 3.5, -20, 800),
+    Sensor("pressure", "Bottom pressure", "bar", 0.001, -0.1, 1),
+    Sensor("temperature", "Water temperature", "°C", 0.2, -5, 60),
 )
 SENSORS: dict[str, tuple[Sensor, ...]] = {**dict.fromkeys(PUMPS, PUMP_SENSORS), TANK: TANK_SENSORS}
 
