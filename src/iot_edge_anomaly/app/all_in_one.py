@@ -11,6 +11,7 @@ import msgspec
 from iot_edge_anomaly.app import plan
 from iot_edge_anomaly.app.broker import restart_when_stuck, start_broker, take_new_devices
 from iot_edge_anomaly.app.configure import publish_configuration
+from iot_edge_anomaly.app.demo_devices import ensure_device_credentials
 from iot_edge_anomaly.app.plan import Plan, Ports
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.settings import BusAddress, address_file
@@ -44,6 +45,8 @@ async def running(wanted: Plan) -> AsyncIterator[Running]:
     with sole_owner(data_dir):
         ports = plan.choose_ports(wanted)
         token_file = ensure_owner_token(data_dir)
+        if wanted.demo:
+            ensure_device_credentials(data_dir)
         async with anyio.create_task_group() as tasks:
             supervisor = Supervisor(tasks, data_dir / "logs", data_dir / "run" / "processes.json")
             try:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from iot_edge_anomaly.app.ports import choose_port
 from iot_edge_anomaly.app.settings import Settings
+from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.resilience.supervise import ProcessSpec
@@ -57,6 +59,13 @@ def rules(plan: Plan) -> tuple[AssetRule, ...]:
     return (*(demo_rules() if plan.demo else ()), *plan.settings.rules)
 
 
+def with_demo(settings: Settings, *, demo: bool) -> Settings:
+    """Return the settings; with the demo they take in readings of this machine too."""
+    if not demo or any(isinstance(connector, HostSettings) for connector in settings.connectors):
+        return settings
+    return msgspec.structs.replace(settings, connectors=(*settings.connectors, HostSettings()))
+
+
 def has_console(plan: Plan) -> bool:
     """Tell whether there will be a page: wanted, and the extra `console` is installed."""
     return plan.settings.console.enabled and importlib.util.find_spec("nicegui") is not None
@@ -88,6 +97,7 @@ def _role(
     argv = [sys.executable, "-m", "iot_edge_anomaly.cli.main", "run", role, *arguments]
     argv += ["--data-dir", str(plan.data_dir)]
     argv += ["--config", str(plan.config)] if plan.config else []
+    argv += ["--demo"] if plan.demo else []
     return ProcessSpec(name or role, tuple(argv), env={**os.environ, **ONE_BLAS_THREAD}, port=port, ready=ready)
 
 

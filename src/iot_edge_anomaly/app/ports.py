@@ -28,6 +28,15 @@ def choose_port(data_dir: Path, name: str, host: str, wanted: int, preferred: in
     return port
 
 
+def recorded_port(data_dir: Path, name: str) -> int:
+    """Return the port that was chosen. Raises ConfigError when none has been."""
+    record = data_dir / "run" / "ports.json"
+    known = msgspec.json.decode(record.read_bytes(), type=dict[str, int]) if record.exists() else {}
+    if name not in known:
+        raise ConfigError(f"no port of the {name} is recorded in {record}; start a system with: iot-edge-anomaly up")
+    return known[name]
+
+
 def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -50,12 +50,22 @@ def main() -> None:
     """Run the command line; turn errors that a person can mend into one message and an exit code."""
     try:
         app()
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(WRONG_USAGE)
-    except IotEdgeAnomalyError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(FAILED)
+    except (IotEdgeAnomalyError, BaseExceptionGroup) as error:
+        meant = _meant(error)
+        if meant is None:
+            raise
+        typer.echo(f"error: {meant}", err=True)
+        sys.exit(WRONG_USAGE if isinstance(meant, ConfigError) else FAILED)
+
+
+def _meant(error: BaseException) -> IotEdgeAnomalyError | None:
+    """Return the one error of ours that a group of tasks failed with; None if anything else failed too."""
+    if isinstance(error, IotEdgeAnomalyError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [_meant(inner) for inner in error.exceptions]
+        return found[0] if all(inner is not None for inner in found) else None
+    return None
 
 
 if __name__ == "__main__":

@@ -199,6 +199,7 @@ class _Run:
                 draft.alarms += acts.shelve(asset.book, control, settings)
             case Maintenance():
                 draft.alarms += acts.maintenance(asset.book, control, settings)
+                draft.notices.append(_maintenance_notice(control))
             case ModelActivated():
                 _activate(asset, control, self.models, draft)
             case FitFailed():
@@ -226,6 +227,13 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
     elif control.digest != asset.model:
         learning.activate(asset, control.digest)
         draft.notices.append(Notice("model-activated", "", f"model {control.digest[:19]} is in use", control.at_ns))
+
+
+def _maintenance_notice(control: Maintenance) -> Notice:
+    is_over = control.until_ns <= control.at_ns
+    text = f"maintenance is over, says {control.by}" if is_over else f"in maintenance, says {control.by}"
+    text += f": {control.reason}" if control.reason else ""
+    return Notice("maintenance", "", text, 0 if is_over else control.until_ns)
 
 
 def _minds_time(asset: Asset, now_ns: int) -> bool:
