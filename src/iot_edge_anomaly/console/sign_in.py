@@ -1,0 +1,70 @@
+"""Signing in and out: plain pages that need no script."""
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from iot_edge_anomaly.console.gate import SIGN_IN
+from iot_edge_anomaly.console.sessions import COOKIE, SESSION_LIFETIME, Sessions
+from iot_edge_anomaly.console.style import STYLE
+
+USED_UP = "That token is not valid any more. A sign-in link works once, for 15 minutes; an access token until revoked."
+
+
+def sign_in_routes(sessions: Sessions) -> APIRouter:
+    """Return the routes that open and close sessions, and the one that says the page is alive."""
+    routes = APIRouter()
+
+    @routes.get("/healthz")
+    def health() -> Response:
+        return PlainTextResponse("ok")
+
+    @routes.get(SIGN_IN)
+    def by_link(request: Request, token: str = "") -> Response:
+        return _enter(sessions, token, request) if token else _page()
+
+    @routes.post(SIGN_IN)
+    def by_form(request: Request, token: Annotated[str, Form()] = "") -> Response:
+        return _enter(sessions, token, request)
+
+    @routes.post("/sign-out")
+    def leave(request: Request) -> Response:
+        sessions.close(request.cookies[COOKIE])
+        answer = RedirectResponse(SIGN_IN, 303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    return routes
+
+
+def _enter(sessions: Sessions, token: str, request: Request) -> Response:
+    session = sessions.open(token)
+    if session is None:
+        return _page(USED_UP, 403)
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        COOKIE,
+        session,
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+def _page(problem: str = "", status: int = 200) -> Response:
+    said = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+    return HTMLResponse(
+        f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · IoT Edge Anomaly</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<style>{STYLE}</style></head><body class="sign-in"><main class="iea"><h1>IoT Edge Anomaly</h1>
+<form method="post" action="{SIGN_IN}"><label for="token">Sign in with a token</label>{said}
+<input id="token" name="token" type="password" autocomplete="off" autofocus required spellcheck="false">
+<button class="primary" type="submit">Sign in</button></form>
+<p class="hint">The program prints a sign-in link when it starts. The owner's token lies in the data folder, in
+<code>security/owner.token</code>.</p></main></body></html>""",
+        status,
+    )

@@ -1,0 +1,165 @@
+"""A plant view that follows no stream: seeded rows, one alarm of each kind, operations that change what is shown."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+import numpy as np
+
+from iot_edge_anomaly.core.clock import Clock
+from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Phase, Priority
+from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings, SensorSettings
+from iot_edge_anomaly.security.principal import Permission, Principal
+from iot_edge_anomaly.views.plant import AlarmView, AssetView
+from iot_edge_anomaly.views.trend import TrendView
+
+NS = 1_000_000_000
+LINE = "station-1/pumping/line-1"
+PUMP_1, PUMP_2, PUMP_3, TANK, HOST, METER, CLOSED = (
+    AssetKey("demo", f"{LINE}/{name}")
+    for name in ("pump-1", "pump-2", "pump-3", "tank-1", "valve-house", "meter", "old")
+)
+OTHER = AssetKey("rival", "secret/pump")
+SETTINGS = msgspec.structs.replace(
+    DEFAULTS,
+    grid_seconds=0.1,
+    learn_rows=300,
+    sensors={
+        "flow": SensorSettings(unit="m³/h", title="flow"),
+        "outlet_pressure": SensorSettings(unit="bar", title="outlet pressure"),
+        "speed": SensorSettings(unit="1/min"),
+        "power": SensorSettings(unit="kW", title="motor power"),
+        "vibration": SensorSettings(unit="mm/s"),
+        "bearing_temperature": SensorSettings(unit="°C"),
+    },
+)
+SENSORS = tuple(SETTINGS.sensors)
+USUAL = np.array([104.0, 4.6, 1290.0, 15.8, 1.9, 45.0])
+SWING = np.array([9.0, 0.22, 60.0, 1.4, 0.15, 0.8])
+LEAKING = np.array([-0.55, -0.10, 0.0, 0.16, 0.04, 0.0])
+
+
+def raised(key: AssetKey, number: int, at_ns: int, condition: str, priority: Priority, reason: str) -> AlarmEvent:
+    contributors = (
+        Contributor("flow", 0.52, 47.1, 104.2, "m³/h"),
+        Contributor("power", 0.23, 18.4, 15.9, "kW"),
+        Contributor("outlet_pressure", 0.18, 4.13, 4.58, "bar"),
+        Contributor("vibration", 0.05, 1.98, 1.91, "mm/s"),
+    )
+    return AlarmEvent(
+        f"{key.asset}-{number}",
+        f"incident-{number}",
+        condition,
+        "raise",
+        AlarmState.NORMAL,
+        AlarmState.UNACKNOWLEDGED,
+        at_ns,
+        priority,
+        reason,
+        1.84,
+        1.0,
+        contributors if condition == "score" else (),
+    )
+
+
+class SeededPlant:
+    """View and operations in one: what a person does shows at once. `is_down` refuses every act."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._start = clock.now_ns()
+        self.acts: list[tuple[str, ...]] = []
+        self.is_down = False
+        self.maintenance_until = {CLOSED: self._start + 1500 * NS}
+        self.alarms: dict[AssetKey, list[AlarmView]] = {}
+        reason = "flow 57.1 m³/h below what outlet pressure, speed and motor power predict"
+        self._add(PUMP_1, raised(PUMP_1, 3, self._start - 21 * NS, "score", Priority.HIGH, reason))
+        limit = "vibration 4.62 mm/s above its high limit of 4.5 mm/s"
+        self._add(PUMP_3, raised(PUMP_3, 2, self._start - 190 * NS, "limit:vibration:H", Priority.MEDIUM, limit))
+        self._change(PUMP_3, f"{PUMP_3.asset}-2", AlarmState.ACKNOWLEDGED, 150)
+        self._add(PUMP_1, raised(PUMP_1, 1, self._start - 900 * NS, "score", Priority.HIGH, reason))
+        self._change(PUMP_1, f"{PUMP_1.asset}-1", AlarmState.NORMAL, 780)
+
+    def _add(self, key: AssetKey, event: AlarmEvent) -> None:
+        self.alarms.setdefault(key, []).append(AlarmView(key, event, event))
+
+    def _change(self, key: AssetKey, alarm_id: str, after: AlarmState, seconds_ago: int = 0) -> None:
+        at_ns = self._start - seconds_ago * NS if seconds_ago else self._clock.now_ns()
+        self.alarms[key] = [
+            alarm._replace(latest=msgspec.structs.replace(alarm.raised, after=after, time_ns=at_ns))
+            if alarm.raised.alarm_id == alarm_id
+            else alarm
+            for alarm in self.alarms[key]
+        ]
+
+    def assets(self) -> Sequence[AssetView]:
+        now_ns = self._clock.now_ns()
+        learned = min(0.62 + (now_ns - self._start) / (30 * NS), 1.0)
+        calm = 0.31
+        return [
+            AssetView(PUMP_1, Phase.CALIBRATED, 1.0, now_ns, 1.84, self._open(PUMP_1), self._maintenance(PUMP_1)),
+            AssetView(PUMP_2, Phase.LEARNING, learned, now_ns, 0.0),
+            AssetView(PUMP_3, Phase.CALIBRATED, 1.0, now_ns, 0.9, self._open(PUMP_3)),
+            AssetView(TANK, Phase.CALIBRATED, 1.0, now_ns, calm),
+            AssetView(HOST, Phase.PROVISIONAL, 1.0, now_ns, calm),
+            AssetView(METER, Phase.CALIBRATED, 1.0, self._start - 95 * NS, calm),
+            AssetView(CLOSED, Phase.CALIBRATED, 1.0, now_ns, calm, (), self._maintenance(CLOSED)),
+            AssetView(OTHER, Phase.CALIBRATED, 1.0, now_ns, calm),
+        ]
+
+    def _open(self, key: AssetKey) -> tuple[AlarmView, ...]:
+        return tuple(alarm for alarm in self.alarms.get(key, []) if alarm.is_open)
+
+    def _maintenance(self, key: AssetKey) -> int:
+        return self.maintenance_until.get(key, 0)
+
+    def trend(self, key: AssetKey, span: timedelta) -> TrendView | None:
+        if key == HOST:
+            return None
+        newest = (self._start - 95 * NS if key == METER else self._clock.now_ns()) // (NS // 10)
+        ticks = np.arange(newest - 10 * int(span.total_seconds()), newest + 1)
+        waves = np.sin(ticks[:, None] / np.array([57.0, 81.0, 66.0, 57.0, 71.0, 190.0])) * SWING
+        jitter = np.sin(ticks[:, None] * np.array([7.1, 5.3, 9.7, 3.3, 8.9, 4.1])) * SWING * 0.12
+        expected = USUAL + waves
+        since = np.clip((ticks * (NS // 10) - (self._start - 23 * NS)) / (2 * NS), 0, 1) * (key == PUMP_1)
+        values = expected + jitter + since[:, None] * LEAKING * USUAL
+        score = 0.3 + 0.12 * np.abs(np.sin(ticks / 13.0)) + 1.4 * since
+        share = (
+            np.array([0.52, 0.18, 0.01, 0.23, 0.05, 0.01])
+            if key == PUMP_1
+            else np.full(len(SENSORS), (key != PUMP_2) / 6)
+        )
+        expected = np.full_like(expected, np.nan) if key == PUMP_2 else expected
+        return TrendView(SENSORS, ticks * (NS // 10), score * (key != PUMP_2), values, expected, share)
+
+    def recent_alarms(self, key: AssetKey) -> Sequence[AlarmView]:
+        return self.alarms.get(key, [])
+
+    def settings(self, key: AssetKey) -> AssetSettings:
+        return SETTINGS
+
+    async def acknowledge(self, by: Principal, key: AssetKey, alarm_id: str) -> None:
+        self._note(by, key, "acknowledge", alarm_id)
+        self._change(key, alarm_id, AlarmState.ACKNOWLEDGED)
+
+    async def shelve(self, by: Principal, key: AssetKey, condition: str, duration: timedelta) -> None:
+        self._note(by, key, "shelve", condition, str(duration))
+        after = AlarmState.SHELVED if duration else AlarmState.UNACKNOWLEDGED
+        for alarm in self._open(key):
+            if alarm.raised.condition == condition:
+                self._change(key, alarm.raised.alarm_id, after)
+
+    async def maintenance(self, by: Principal, key: AssetKey, duration: timedelta) -> None:
+        self._note(by, key, "maintenance", str(duration))
+        self.maintenance_until[key] = self._clock.now_ns() + int(duration.total_seconds()) * NS
+
+    async def feedback(self, by: Principal, key: AssetKey, alarm_id: str, was_right: bool) -> None:
+        self._note(by, key, "feedback", alarm_id, str(was_right))
+
+    def _note(self, by: Principal, key: AssetKey, *act: str) -> None:
+        by.require(Permission.OPERATE, key.tenant)
+        if self.is_down:
+            raise UnavailableError("the bus is down; nothing was changed")
+        self.acts.append((by.name, *act))
