@@ -77,9 +77,9 @@ class EmbeddedBroker(Broker):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._bus = BusSettings(quota_mb=256)
+        self._bus = BusSettings(quota_mb=256, partitions=2)
         self._ports = {"port": free_port(), "mqtt_port": self.port}
-        self._address = embedded_address(folder, self._bus, **self._ports)
+        self.address = embedded_address(folder, self._bus, **self._ports)
         device = create_device(folder, "plc", "acme")
         self.user, self.password = device.user, device.password
         secret = Secret(file=str(folder / "security" / "bus.password"))
@@ -92,7 +92,7 @@ class EmbeddedBroker(Broker):
     def wait_until_ready(self) -> None:
         async def ready() -> None:
             async with asyncio.timeout(20):
-                await until_ready(self._address)
+                await until_ready(self.address)
 
         asyncio.run(ready())
         super().wait_until_ready()
