@@ -39,13 +39,12 @@ ROWS_PER_ROUND = sum(fault.rows + PAUSE_ROWS for fault in TIMETABLE)
 
 
 class Fault(NamedTuple):
-    """A fault that is there. `severity` is how far it has come, 0 to 1; `begins` marks its first row."""
+    """A fault that is there. `severity` is how far it has come, 0 to 1."""
 
     kind: FaultKind
     asset: str
     sensor: str | None
     severity: float
-    begins: bool
 
 
 def fault_at(row: int) -> Fault | None:
@@ -55,7 +54,7 @@ def fault_at(row: int) -> Fault | None:
     into = (row - FIRST_FAULT_ROW) % ROWS_PER_ROUND
     for plan in TIMETABLE:
         if into < plan.rows:
-            return Fault(plan.kind, plan.asset, plan.sensor, _severity(plan, into), into == 0)
+            return Fault(plan.kind, plan.asset, plan.sensor, _severity(plan, into))
         into -= plan.rows + PAUSE_ROWS
         if into < 0:
             return None
