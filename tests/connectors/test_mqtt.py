@@ -13,6 +13,7 @@ from iot_edge_anomaly.connectors.mqtt import MqttConnector, MqttSettings
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.observability.metrics import REGISTRY
 
 CLOCK = SystemClock()
 
@@ -196,3 +197,41 @@ def test_no_broker_is_an_outage() -> None:
     settings = MqttSettings(port=free_port(), topics=("plant/#",))
     with pytest.raises(UnavailableError, match="no MQTT broker"):
         asyncio.run(MqttConnector(settings).run(RecordingIntake(), CLOCK))
+
+
+@pytest.mark.server
+def test_a_topic_that_names_no_asset_is_counted_and_holds_nothing_up(embedded: Broker) -> None:
+    def dropped() -> float:
+        return REGISTRY.get_sample_value("iea_mqtt_strangers_total") or 0.0
+
+    async def scenario() -> float:
+        intake, connector = RecordingIntake(), MqttConnector(embedded.settings)
+        await subscribe(connector, intake, embedded)
+        before = dropped()
+        with Device(embedded) as device:
+            for _ in range(3):
+                await publish(device, "ingress/acme/flow", b"1")
+            await publish(device, "ingress/acme/pump/flow", b"1")
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: bool(intake.batches))
+        return dropped() - before
+
+    assert asyncio.run(scenario()) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({}, "say what to subscribe to"),
+        ({"pattern": "plant/{asset}/{sensor}"}, "needs a tenant"),
+        ({"topics": ("#",), "port": 0}, "port"),
+    ],
+)
+def test_settings_that_cannot_work_say_what_to_write(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MqttSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_pattern_says_what_to_subscribe_to() -> None:
+    settings = MqttSettings(pattern="plant/{line}/{asset}/{sensor}", tenant="acme")
+    assert settings.subscriptions() == ("plant/+/+/+",)

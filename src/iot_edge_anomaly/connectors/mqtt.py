@@ -29,7 +29,7 @@ GROUP = 512
 CONNECT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 60
 
-STRANGERS = Signal("mqtt_strangers", "message dropped: its topic names no asset", Level.WARNING)
+STRANGERS = Signal("mqtt_strangers", "messages dropped: their topics name no asset", Level.WARNING)
 
 
 class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="mqtt"):
@@ -128,7 +128,7 @@ class MqttConnector:
             raise UnavailableError(f"no MQTT broker at {settings.host}:{settings.port}: {error}") from error
 
     def _read(self, messages: Sequence[MQTTMessage], clock: Clock) -> list[tuple[bytes, Batch]]:
-        read = []
+        read, strangers = [], []
         for message in messages:
             # Values without a time are told apart by when they came: no two may have come at once.
             self._last_ns = max(clock.now_ns(), self._last_ns + 1)
@@ -136,10 +136,12 @@ class MqttConnector:
                 content = bytes(message.payload)
                 key, sensor = self._topics.place(message.topic, one_value=is_one_value(content))
             except (RejectedError, UnicodeDecodeError) as error:
-                STRANGERS.emit(why=str(error))
+                strangers.append(str(error))
                 continue
             batch = decode_message(content, key, sensor, "mqtt", received_ns=self._last_ns)
             read.append((content, batch))
+        if strangers:  # one line a group: a device that is set up wrong must not flood the log
+            STRANGERS.emit(len(strangers), first=strangers[0])
         return read
 
 
