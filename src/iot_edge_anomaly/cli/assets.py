@@ -1,7 +1,93 @@
-"""Verbs to come."""
+"""`asset …`: what there is, and what a person may say about it."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
+from iot_edge_anomaly.cli.session import Session, opened
+from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.operations.durations import parse_duration
+from iot_edge_anomaly.views.plant import AssetView
+
+asset = typer.Typer(no_args_is_help=True, help="Assets: list, maintenance, shelve, new-normal.")
+Name = Annotated[str, typer.Argument(help="The asset, as tenant/.../asset.")]
+For = Annotated[str, typer.Option("--for", help="How long, such as 30m, 2h, 1d; 0s ends it.")]
+Reason = Annotated[str, typer.Option(help="Why, for those who read it later.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the verbs of this file."""
+    app.add_typer(asset, name="asset")
+
+
+@asset.command("list")
+def list_assets(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
+    """List the assets: how far learned, the newest score, what stands open."""
+    found = asyncio.run(_assets(data_dir))
+    if as_json:
+        rows = [{"asset": str(a.key), "phase": a.phase, "progress": a.progress, "score": a.score} for a in found]
+        typer.echo(msgspec.json.encode(rows))
+        return
+    table = Table("asset", "phase", "learned", "score", "open alarms")
+    for one in found:
+        reasons = "\n".join(alarm.raised.reason for alarm in one.alarms)
+        table.add_row(str(one.key), one.phase, f"{one.progress:.0%}", f"{one.score:.2f}", reasons)
+    Console().print(table if found else "no assets yet: nothing has come in")
+
+
+async def _assets(data_dir: Path) -> list[AssetView]:
+    async with opened(data_dir) as session:
+        return list(session.plant.assets())
+
+
+@asset.command()
+def maintenance(name: Name, span: For, reason: Reason = "", data_dir: DataDir = DATA_DIR) -> None:
+    """Say that an asset is being worked on: no alarms, nothing learned, until the time is over.
+
+    Example: iot-edge-anomaly asset maintenance acme/site-1/pump-1 --for 2h --reason "new seal"
+    """
+    duration = parse_duration(span)
+    _act(data_dir, lambda s: s.operations.maintenance(s.who, AssetKey.parse(name), duration, reason))
+    typer.echo(f"{name} is in maintenance for {span}" if duration else f"maintenance of {name} is over")
+
+
+@asset.command()
+def shelve(
+    name: Name,
+    condition: Annotated[str, typer.Argument(help="The condition, such as score or limit:flow:H.")],
+    span: For,
+    reason: Reason = "",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Put one condition of an asset out of sight for a while.
+
+    Example: iot-edge-anomaly asset shelve acme/site-1/pump-1 limit:flow:H --for 30m --reason "flush"
+    """
+    duration = parse_duration(span)
+    _act(data_dir, lambda s: s.operations.shelve(s.who, AssetKey.parse(name), condition, duration, reason))
+    typer.echo(f"{condition} of {name} is shelved for {span}" if duration else f"{condition} of {name} is back")
+
+
+@asset.command("new-normal")
+def new_normal(name: Name, data_dir: DataDir = DATA_DIR) -> None:
+    """Say that what an asset does from now on is normal: it is learned anew.
+
+    Example: iot-edge-anomaly asset new-normal acme/site-1/pump-1
+    """
+    _act(data_dir, lambda s: s.operations.new_normal(s.who, AssetKey.parse(name)))
+    typer.echo(f"{name} is being learned anew; the present model scores meanwhile")
+
+
+def _act(data_dir: Path, act: Callable[[Session], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with opened(data_dir) as session:
+            await act(session)
+
+    asyncio.run(run())

@@ -32,3 +32,14 @@ async def _follow(bus: Bus, partition: int, plant: Plant) -> None:
                 plant.apply(decode_commit(message.data))
         except UnavailableError:
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def read_plant(bus: Bus, partitions: int, plant: Plant) -> None:
+    """Apply what is stored now, the same bounded stretch, and return."""
+    state = (await bus.stream_info(OUTCOMES))["state"]
+    for partition in range(partitions):
+        position = max(int(state["first_seq"]), int(state["last_seq"]) - LOOK_BACK_MESSAGES, 1) - 1
+        while messages := await bus.read(OUTCOMES, outcomes_subject(partition), position + 1):
+            for message in messages:
+                plant.apply(decode_commit(message.data))
+            position = messages[-1].seq
