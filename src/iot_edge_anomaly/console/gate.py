@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from iot_edge_anomaly.console.sessions import Sessions, session_of
@@ -13,19 +13,21 @@ from iot_edge_anomaly.console.sessions import Sessions, session_of
 SIGN_IN = "/sign-in"
 OPEN_PATHS = (SIGN_IN, "/healthz")
 
+READING = ("GET", "HEAD")
+
 SECURITY_HEADERS = {
     # The page compiles its templates in the browser and starts with an inline script: it needs both "unsafe" words.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
 
 
 class Gate:
-    """ASGI middleware: let the signed in through, send others to the sign-in page, refuse other sites' sockets."""
+    """ASGI middleware: let the signed in through, send others to the sign-in page, refuse what other sites start."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
         self._app = app
@@ -41,7 +43,9 @@ class Gate:
             await self._request(scope, receive, _with_security_headers(send))
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in OPEN_PATHS or self._is_signed_in(scope):
+        if scope["method"] not in READING and not _is_same_origin(Headers(scope=scope)):
+            await PlainTextResponse("this request comes from another site", 403)(scope, receive, send)
+        elif scope["path"] in OPEN_PATHS or self._is_signed_in(scope):
             await self._app(scope, receive, send)
         else:
             await RedirectResponse(SIGN_IN, 303)(scope, receive, send)

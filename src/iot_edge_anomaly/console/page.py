@@ -111,15 +111,17 @@ class _Page:
         self._pane.update(next((asset for asset, _ in assets if asset.key == self._key), None), now_ns)
 
     def _theme_name(self) -> str:
-        return next(name for name, value in _THEMES.items() if value is self._dark.value).capitalize()
+        return f"Colours: {self._theme_key()}"
+
+    def _theme_key(self) -> str:
+        return next(name for name, value in _THEMES.items() if value is self._dark.value)
 
     def _next_theme(self) -> None:
         values = list(_THEMES.values())
         self._dark.value = values[(values.index(self._dark.value) + 1) % len(values)]
         self._theme.text = self._theme_name()
-        ui.run_javascript(
-            f"document.cookie = '{THEME_COOKIE}={self._theme.text.lower()};path=/;max-age=31536000;samesite=lax'"
-        )
+        cookie = f"{THEME_COOKIE}={self._theme_key()};path=/;max-age=31536000;samesite=lax"
+        ui.run_javascript(f"document.cookie = '{cookie}'")
 
 
 def _count(assets: Sequence[Known], now_ns: int) -> str:
