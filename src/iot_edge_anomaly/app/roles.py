@@ -22,10 +22,14 @@ from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.gateway.serve import become_gateway
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
+from iot_edge_anomaly.operations.acts import Operations
 from iot_edge_anomaly.pipeline.settings import AssetRule, unpack_rules
 from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.security.secrets import Secret
+from iot_edge_anomaly.security.tokens import token_store
 from iot_edge_anomaly.training.trainer import train
+from iot_edge_anomaly.views.follow import follow_plant
+from iot_edge_anomaly.views.plant import Plant
 
 PASSWORD_FILE = Path("security") / "bus.password"
 
@@ -60,6 +64,29 @@ async def run_edge(settings: Settings, data_dir: Path) -> None:
         await process_partitions(bus, address, settings, stop)
 
 
+async def run_console(settings: Settings, data_dir: Path) -> None:
+    """Serve the web page. Raises ConfigError when the extra is not installed."""
+    try:
+        from iot_edge_anomaly.console.serve import run_console as serve
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the web page needs {error.name}; bring it with: pip install 'iot-edge-anomaly[console]'"
+        ) from error
+    address = read_address(data_dir)
+    async with connect(address, "console") as bus, open_intake(bus, address.partitions) as intake:
+        plant = Plant(await rules_of(bus))
+        async with beside(
+            keep_snapshot("console", metrics_folder(data_dir)), follow_plant(bus, address.partitions, plant)
+        ):
+            await serve(
+                plant,
+                Operations(plant, intake, SystemClock()),
+                token_store(data_dir),
+                host=settings.console.host,
+                port=recorded_port(data_dir, "console"),
+            )
+
+
 async def run_gateway(settings: Settings, data_dir: Path) -> None:
     """Become the HTTP API."""
     port = recorded_port(data_dir, "gateway")
@@ -71,9 +98,10 @@ ROLES: Mapping[str, Callable[[Settings, Path], Awaitable[None]]] = {
     "connectors": run_connectors,
     "trainer": run_trainer,
     "gateway": run_gateway,
+    "console": run_console,
     "edge": run_edge,
 }
-"""What `run ROLE` can play; the console and the demo's devices come on top where they are installed."""
+"""What `run ROLE` can play; the demo's devices come on top."""
 
 
 async def take_in(settings: Settings, data_dir: Path, address: BusAddress, intake: GroupCommit) -> None:
@@ -117,8 +145,3 @@ async def _until_stopped(role: str, data_dir: Path, *work) -> None:  # type: ign
     stop = stop_event()
     async with beside(keep_snapshot(role, metrics_folder(data_dir)), *work):
         await stop.wait()
-
-
-def run_console_role(settings: Settings, data_dir: Path) -> None:
-    """Serve the web page. Raises ConfigError when the extra is not installed."""
-    raise ConfigError("the web page is not part of this build")

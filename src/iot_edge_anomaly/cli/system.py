@@ -9,7 +9,7 @@ import typer
 from iot_edge_anomaly.app.all_in_one import Running, running
 from iot_edge_anomaly.app.demo_devices import run_demo_device
 from iot_edge_anomaly.app.plan import Plan, with_demo
-from iot_edge_anomaly.app.roles import ROLES, run_console_role
+from iot_edge_anomaly.app.roles import ROLES
 from iot_edge_anomaly.app.settings import load
 from iot_edge_anomaly.app.worker import stop_event
 from iot_edge_anomaly.cli.narrate import narrate
@@ -85,12 +85,10 @@ def run(
     settings = with_demo(load(config), demo=demo)
     if role == "device" and name:
         asyncio.run(run_demo_device(name, data_dir))
-    elif role == "console":
-        run_console_role(settings, data_dir)
     elif role in ROLES:
         asyncio.run(_play(role, settings, data_dir))
     else:
-        raise ConfigError(f"there is no role {role!r}; there are {', '.join([*ROLES, 'console', 'device NAME'])}")
+        raise ConfigError(f"there is no role {role!r}; there are {', '.join([*ROLES, 'device NAME'])}")
 
 
 async def _play(role: str, settings: object, data_dir: Path) -> None:

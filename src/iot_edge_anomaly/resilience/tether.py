@@ -43,3 +43,16 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def is_owned(data_dir: Path) -> bool:
+    """Tell whether a running process holds the lock of a data folder."""
+    path = data_dir / "lock"
+    if not path.exists():
+        return False
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
