@@ -1,27 +1,41 @@
-"""What scored rows do to an alarm book: delays and dead bands make noise at a threshold one alarm and not many."""
+"""What scored rows do to an alarm book: delays and dead bands make noise at a threshold one alarm and not many.
 
-from collections.abc import Callable, Iterator
+The quiet case costs a few comparisons of whole columns, however many limits there are; only a condition that holds
+somewhere, or of which the book remembers something, is walked row by row.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.alarms.book import AlarmBook, Finding, raise_alarm, return_alarm
+from iot_edge_anomaly.alarms.book import AlarmBook, Finding, apply, raise_alarm, release_alarm, return_alarm
 from iot_edge_anomaly.alarms.reasons import limit_reason, score_reason, stuck_reason
-from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit
+from iot_edge_anomaly.alarms.settings import AlarmSettings
+from iot_edge_anomaly.alarms.transitions import Event
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, Contributor, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Priority
 
 SCORE = "score"
+LIMIT = "limit:"
+STUCK = "stuck:"
 RETURN_BELOW = 0.9
 """A score alarm returns when the score has been below this for the off-delay."""
 
+URGENT_SCORE = 2.0
 MOST_CONTRIBUTORS = 5
 LIMIT_ON_DELAY_ROWS = 1
 
+_IN_SIGHT = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
+
 
 class ScoredRows(NamedTuple):
-    """Rows of one asset, n by k, as `core.outcomes.Rows` describes them. `stuck_for` holds seconds, NaN: not stuck."""
+    """Rows of one asset, n by k, as `core.outcomes.Rows` describes them; columns in the order of the settings' texts.
+
+    `raw` (n, k): as read, before what is stuck was taken out. `stuck_seconds` (n, k): 0 where a sensor moves; None: not
+    watched. `judge_score`: the asset is calibrated.
+    """
 
     sensors: tuple[str, ...]
     time_ns: NDArray[np.int64]
@@ -29,109 +43,131 @@ class ScoredRows(NamedTuple):
     score: NDArray[np.float64]
     expected: NDArray[np.float64]
     contribution: NDArray[np.float64]
+    raw: NDArray[np.float64]
     stuck_seconds: NDArray[np.float64] | None
     judge_score: bool
     model: str
 
 
 class _Watch(NamedTuple):
-    """One condition over all rows: where it holds, where it is over, and how to tell why."""
+    """One condition over all rows: where it holds, where it is over, and how to tell why.
+
+    While the alarm of `outer_condition` is in sight it says the same more gravely, and this one is suppressed.
+    """
 
     condition: str
     on: NDArray[np.bool_]
     off: NDArray[np.bool_]
     on_delay: int
     why: Callable[[int], Finding]
+    outer_condition: str = ""
 
 
 def on_rows(book: AlarmBook, key: AssetKey, rows: ScoredRows, settings: AlarmSettings) -> list[AlarmEvent]:
     """Let rows raise and return alarms. The result does not depend on how rows are cut into calls."""
-    awake = [watch for watch in _watches(rows, settings) if _is_awake(book, watch)]
-    events: list[AlarmEvent] = []
+    awake = [*_limits(book, rows, settings), *_stuck(book, rows, settings), *_score(book, rows, settings)]
+    if book.alarms:
+        awake += _unwatched(book, rows, {watch.condition for watch in awake})
     if not awake:
-        return events
+        return []
+    events: list[AlarmEvent] = []
     for row, time_ns in enumerate(rows.time_ns.tolist()):
         for watch in awake:
             events += _step(book, key, watch, row, time_ns, settings)
+    book.forget_settled()
     return events
-
-
-def _is_awake(book: AlarmBook, watch: _Watch) -> bool:
-    known = book.alarms.get(watch.condition)
-    return bool(watch.on.any()) or (known is not None and (known.is_active or known.run > 0))
 
 
 def _step(
     book: AlarmBook, key: AssetKey, watch: _Watch, row: int, time_ns: int, settings: AlarmSettings
 ) -> list[AlarmEvent]:
     alarm = book.alarm(watch.condition)
-    if alarm.is_active:
-        if watch.off[row]:
-            alarm.run += 1
-        elif watch.on[row]:
-            alarm.run = 0
-        if alarm.run >= settings.off_delay_rows:
-            return return_alarm(book, watch.condition, time_ns, settings)
-        return []
-    if watch.on[row]:
+    outer = book.alarms.get(watch.outer_condition)
+    is_outdone = outer is not None and outer.state in _IN_SIGHT
+    events: list[AlarmEvent] = []
+    if is_outdone:
+        events += apply(alarm, Event.SUPPRESS, time_ns, settings)
+    elif alarm.state is AlarmState.SUPPRESSED:
+        events += release_alarm(alarm, time_ns, settings)
+    starts, ends = (watch.off, watch.on) if alarm.is_active else (watch.on, watch.off)
+    if starts[row]:
         alarm.run += 1
-    elif watch.off[row]:
+    elif ends[row]:
         alarm.run = 0
-    if alarm.run >= watch.on_delay:
-        return raise_alarm(book, key, watch.condition, time_ns, watch.why(row), settings)
-    return []
+    if alarm.is_active and alarm.run >= settings.off_delay_rows:
+        events += return_alarm(book, watch.condition, time_ns, settings)
+    elif not alarm.is_active and alarm.run >= watch.on_delay:
+        if is_outdone and alarm.state is AlarmState.NORMAL:
+            alarm.run = 0
+        else:
+            events += raise_alarm(book, key, watch.condition, time_ns, watch.why(row), settings)
+    return events
 
 
-def _watches(rows: ScoredRows, settings: AlarmSettings) -> Iterator[_Watch]:
-    index = {sensor: number for number, sensor in enumerate(rows.sensors)}
-    for limit in settings.limits:
-        if limit.sensor in index:
-            yield _limit_watch(rows, index[limit.sensor], limit, settings)
-    if rows.stuck_seconds is not None:
-        for number, sensor in enumerate(rows.sensors):
-            yield _stuck_watch(rows, number, sensor, settings)
-    if rows.judge_score:
-        yield _Watch(
-            SCORE,
-            rows.score > 1.0,
-            rows.score < RETURN_BELOW,
-            settings.on_delay_rows,
-            lambda row: _why_odd(rows, row, settings),
-        )
+def _awake(book: AlarmBook, conditions: Sequence[str], is_on: NDArray[np.bool_]) -> list[int]:
+    """Return the numbers of the conditions that hold in some row, or of which the book remembers something."""
+    holds: NDArray[np.bool_] = np.any(is_on, axis=0)
+    if not book.alarms:
+        return np.flatnonzero(holds).tolist()
+    return [number for number, name in enumerate(conditions) if holds[number] or name in book.alarms]
 
 
-def _limit_watch(rows: ScoredRows, number: int, limit: Limit, settings: AlarmSettings) -> _Watch:
-    values = rows.values[:, number]
-    sign = 1.0 if limit.is_upper else -1.0
-    over = sign * (values - limit.value)
-    return _Watch(
-        limit.condition,
-        over > 0,
-        over < -limit.deadband,
-        LIMIT_ON_DELAY_ROWS,
-        lambda row: Finding(
-            limit_reason(limit, float(values[row]), settings),
-            limit.priority,
-            float(values[row]),
-            limit.value,
-            (Contributor(limit.sensor, 1.0, float(values[row]), limit.value, settings.text_of(limit.sensor).unit),),
-        ),
-    )
+def _limits(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings) -> Iterator[_Watch]:
+    columns = settings.limit_columns
+    if not columns.limits:
+        return
+    excess = columns.excess(rows.values)
+    is_beyond = excess > 0
+    for number in _awake(book, columns.conditions, is_beyond):
+        limit, values = columns.limits[number], rows.values[:, columns.sensor[number]]
+
+        def why(row: int, limit=limit, values=values) -> Finding:  # type: ignore[no-untyped-def]  # bound here and now
+            value = float(values[row])
+            contributor = Contributor(limit.sensor, 1.0, value, limit.value, settings.text_of(limit.sensor).unit)
+            reason = limit_reason(limit, value, settings)
+            return Finding(reason, limit.priority, value, limit.value, (contributor,))
+
+        off = excess[:, number] <= -columns.deadband[number]
+        outer = limit.outer_condition if limit.outer_condition in columns.conditions else ""
+        yield _Watch(limit.condition, is_beyond[:, number], off, LIMIT_ON_DELAY_ROWS, why, outer)
 
 
-def _stuck_watch(rows: ScoredRows, number: int, sensor: str, settings: AlarmSettings) -> _Watch:
-    assert rows.stuck_seconds is not None
-    seconds = rows.stuck_seconds[:, number]
+def _stuck(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings) -> Iterator[_Watch]:
+    if rows.stuck_seconds is None:
+        return
+    seconds = rows.stuck_seconds
     is_stuck = seconds > 0
-    return _Watch(
-        f"stuck:{sensor}",
-        is_stuck,
-        ~is_stuck & np.isfinite(rows.values[:, number]),
-        1,
-        lambda row: Finding(
-            stuck_reason(sensor, float(rows.values[row, number]), float(seconds[row]), settings), Priority.LOW
-        ),
-    )
+    if not book.alarms and not is_stuck.any():
+        return
+    for number in _awake(book, [f"{STUCK}{sensor}" for sensor in rows.sensors], is_stuck):
+        sensor = rows.sensors[number]
+
+        def why(row: int, number=number, sensor=sensor) -> Finding:  # type: ignore[no-untyped-def]  # bound here and now
+            value, held = float(rows.raw[row, number]), float(seconds[row, number])
+            return Finding(stuck_reason(sensor, value, held, settings), Priority.LOW)
+
+        moves = ~is_stuck[:, number] & np.isfinite(rows.values[:, number])
+        yield _Watch(f"{STUCK}{sensor}", is_stuck[:, number], moves, 1, why)
+
+
+def _score(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings) -> Iterator[_Watch]:
+    if not rows.judge_score:
+        return
+    is_odd = rows.score > 1.0
+    if SCORE in book.alarms or is_odd.any():
+        off = rows.score < RETURN_BELOW
+        yield _Watch(SCORE, is_odd, off, settings.on_delay_rows, lambda row: _why_odd(rows, row, settings))
+
+
+def _unwatched(book: AlarmBook, rows: ScoredRows, watched: set[str]) -> list[_Watch]:
+    """Return watches that let alarms end whose limit was taken out of the configuration, or that nobody judges now."""
+    nowhere, everywhere = np.zeros(len(rows.time_ns), bool), np.ones(len(rows.time_ns), bool)
+    gone = [name for name in book.alarms if name not in watched and name.startswith((LIMIT, STUCK, SCORE))]
+    return [_Watch(name, nowhere, everywhere, 1, _never) for name in gone]
+
+
+def _never(_row: int) -> Finding:
+    raise AssertionError("a condition that holds nowhere is not raised")
 
 
 def _why_odd(rows: ScoredRows, row: int, settings: AlarmSettings) -> Finding:
@@ -149,7 +185,13 @@ def _why_odd(rows: ScoredRows, row: int, settings: AlarmSettings) -> Finding:
         for number in order.tolist()
         if share[number] > 0
     )
-    others = [sensor for sensor in rows.sensors if not contributors or sensor != contributors[0].sensor]
+    named = contributors[0].sensor if contributors else ""
+    others = [sensor for number, sensor in enumerate(rows.sensors) if sensor != named and _is_there(rows, row, number)]
     score = float(rows.score[row])
-    priority = Priority.HIGH if score > 2.0 else Priority.MEDIUM
+    priority = Priority.HIGH if score > URGENT_SCORE else Priority.MEDIUM
     return Finding(score_reason(contributors, others, settings), priority, score, 1.0, contributors, rows.model)
+
+
+def _is_there(rows: ScoredRows, row: int, number: int) -> bool:
+    """Tell whether a sensor has a value that others can be predicted from."""
+    return bool(np.isfinite(rows.values[row, number]) and np.isfinite(rows.expected[row, number]))

@@ -31,9 +31,10 @@ class Ready(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Fused rows, n by k: what is shown and judged, and how long each sensor has been stuck (None: not watched)."""
+    """Fused rows, n by k: as read, as shown and judged, and how long each sensor has been stuck (None: not watched)."""
 
     time_ns: NDArray[np.int64]
+    raw: Matrix
     values: Matrix
     stuck: Matrix | None
 
@@ -90,7 +91,7 @@ def fuse(asset: Asset, ready: Ready) -> Frame:
     held, asset.last_value, asset.last_ns = hold_last(
         trusted, time_ns, asset.last_value, asset.last_ns, asset.profile.hold_ns
     )
-    return Frame(time_ns, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
+    return Frame(time_ns, raw, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
 
 
 def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector]) -> Scores:
@@ -132,6 +133,7 @@ def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
         scores.score,
         scores.expected,
         scores.contribution,
+        frame.raw,
         frame.stuck,
         asset.phase is Phase.CALIBRATED,
         asset.model,

@@ -39,7 +39,7 @@ def request(asset: Asset, last_seq: int) -> FitRequest | None:
     if learning.since_seq == 0 or learning.is_asked or learning.rows < learning.needed:
         return None
     learning.is_asked = True
-    why = "first model" if asset.phase is not Phase.CALIBRATED else "new normal"
+    why = "new normal" if asset.model else "first model"
     profile = asset.profile
     return FitRequest(
         learning.since_seq, last_seq, tuple(learning.spans), profile.false_alarms_per_week, profile.detector, why

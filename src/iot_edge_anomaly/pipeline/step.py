@@ -32,7 +32,7 @@ from iot_edge_anomaly.core.messages import (
     Tick,
 )
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice, Rows
+from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice, Phase, Rows
 from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
 from iot_edge_anomaly.pipeline.draft import Draft
@@ -172,10 +172,7 @@ class _Run:
                 continue
             asset, draft = self._open(key)
             flush(asset, draft, self.models)
-            heard = {
-                sensor: int(at) for sensor, at in zip(asset.sensors, asset.heard_ns, strict=True) if at > LONG_AGO_NS
-            }
-            draft.alarms += acts.on_tick(asset.book, key, now_ns, heard, asset.profile.alarms)
+            draft.alarms += acts.on_tick(asset.book, key, now_ns, _heard(asset), asset.profile.alarms)
 
     def _configure(self, control: PlantConfigured) -> None:
         for key in self.state.assets:
@@ -206,7 +203,10 @@ class _Run:
                 learning.fit_failed(asset)
                 draft.notices.append(Notice("fit-failed", "", control.reason, control.at_ns))
             case NewNormal():
+                draft.alarms += acts.new_normal(asset.book, control, settings)
                 learning.begin(asset, seq)
+                if asset.phase is Phase.CALIBRATED:
+                    asset.phase = Phase.PROVISIONAL
                 draft.notices.append(Notice("new-normal", "", f"learning anew, asked by {control.by}", control.at_ns))
             case SourceIdle():
                 if control.source in asset.sources:
@@ -237,9 +237,17 @@ def _maintenance_notice(control: Maintenance) -> Notice:
 
 
 def _minds_time(asset: Asset, now_ns: int) -> bool:
-    """Tell whether a tick can change anything for this asset: a few comparisons of whole columns."""
-    if acts.needs_ticks(asset.book) or any(
-        alarm.is_active for alarm in asset.book.alarms.values() if alarm.condition.startswith("silence:")
-    ):
-        return True
+    """Tell whether a tick changes anything for this asset; where all is quiet a few comparisons tell."""
+    if not asset.book.alarms and not asset.book.is_in_maintenance and not _is_silent(asset, now_ns):
+        return False
+    return acts.needs_tick(asset.book, now_ns, _heard(asset), asset.profile.alarms)
+
+
+def _is_silent(asset: Asset, now_ns: int) -> bool:
     return bool(((now_ns - asset.heard_ns > asset.profile.silence_ns) & (asset.heard_ns > LONG_AGO_NS)).any())
+
+
+def _heard(asset: Asset) -> dict[str, int]:
+    """Return for each sensor that was ever heard when that was last."""
+    pairs = zip(asset.sensors, asset.heard_ns.tolist(), strict=True)
+    return {sensor: at_ns for sensor, at_ns in pairs if at_ns > LONG_AGO_NS}
