@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from iot_edge_anomaly.bus.checkpoint import read_manifest
 from iot_edge_anomaly.bus.codec import decode_commit
 from iot_edge_anomaly.bus.server import server_binary, server_digest, server_version
 from iot_edge_anomaly.bus.settings import BusSettings
@@ -28,7 +29,10 @@ ROOM_BYTES = 1 << 30
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """How far a partition has come: the last message that came in, and the last one that a commit stands for."""
+    """How far a partition has come: the last message that came in, and the last one worked in for good.
+
+    Ticks that change nothing are counted with the next checkpoint, so an idle partition is some seconds behind.
+    """
 
     partition: int
     last: int
@@ -96,11 +100,10 @@ async def _status(data_dir: Path) -> Status:
 async def _partition(session: Session, number: int) -> PartitionStatus:
     came_in = await session.bus.last(READINGS, readings_subject(number))
     commit = await session.bus.last(OUTCOMES, outcomes_subject(number))
-    return PartitionStatus(
-        number,
-        came_in.seq if came_in else 0,
-        decode_commit(commit.data).last_seq if commit else 0,
-    )
+    checkpoint = await read_manifest(session.bus, number)
+    committed = decode_commit(commit.data).last_seq if commit else 0
+    position = checkpoint[0].position if checkpoint else 0
+    return PartitionStatus(number, came_in.seq if came_in else 0, max(committed, position))
 
 
 def doctor(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
