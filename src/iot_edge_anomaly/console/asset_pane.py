@@ -15,9 +15,9 @@ from iot_edge_anomaly.console.words import (
     CONDITION_WORDS,
     Condition,
     condition_of,
+    learning,
     sensor_title,
     sensor_unit,
-    summary,
 )
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Phase
@@ -80,18 +80,19 @@ class AssetPane:
             show(self._start, condition is not Condition.MAINTENANCE)
             show(self._end, condition is Condition.MAINTENANCE)
         self._alarms.update(asset.alarms, now_ns)
-        self._show_learning(asset, now_ns)
+        self._show_learning(asset)
         rows = self._view.trend(self._key, SPAN)
         if rows is not None and len(rows.times):
             self._show_rows(rows)
         self._history.update(self._view.recent_alarms(self._key))
 
-    def _show_learning(self, asset: AssetView, now_ns: int) -> None:
-        is_learning = asset.phase is Phase.LEARNING
+    def _show_learning(self, asset: AssetView) -> None:
+        is_learning = asset.phase is not Phase.CALIBRATED
         show(self._waiting, is_learning)
         if is_learning:
-            line = summary(asset._replace(alarms=(), maintenance_until_ns=0), self._settings, now_ns)
-            self._waiting_text.text = f"{line}. Limits work already; learned alarms come after that."
+            self._waiting_text.text = (
+                f"{learning(asset, self._settings)}. Limits work already; learned alarms come after that."
+            )
             self._bar.style(f"width: {asset.progress:.0%}")
 
     def _show_rows(self, rows: TrendView) -> None:

@@ -33,6 +33,12 @@ def set_classes(element: ui.element, classes: str) -> None:
         element.classes(replace=classes)
 
 
+def set_prop(element: ui.element, name: str, value: str) -> None:
+    """Set an attribute, and send nothing if it is the same."""
+    if element.props.get(name) != value:
+        element.props[name] = value
+
+
 def show(element: ui.element, wanted: bool) -> None:
     """Show or hide an element."""
     if element.visible != wanted:

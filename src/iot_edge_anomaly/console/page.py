@@ -5,26 +5,22 @@ from collections.abc import Sequence
 from fastapi import Request
 from nicegui import ui
 
-from iot_edge_anomaly.console.asset_list import AssetList
+from iot_edge_anomaly.console.asset_list import URGENT, AssetList, Known, asset_to_show
 from iot_edge_anomaly.console.asset_pane import AssetPane
 from iot_edge_anomaly.console.elements import box, button, text
 from iot_edge_anomaly.console.gate import SIGN_IN
 from iot_edge_anomaly.console.sessions import COOKIE, Sessions
 from iot_edge_anomaly.console.style import STYLE
 from iot_edge_anomaly.console.view import Operations, PlantView
-from iot_edge_anomaly.console.words import Condition, condition_of
+from iot_edge_anomaly.console.words import condition_of
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.pipeline.settings import AssetSettings
 from iot_edge_anomaly.security.principal import Permission, Principal
-from iot_edge_anomaly.views.plant import AssetView
 
 UPDATE_SECONDS = 0.5
 THEME_COOKIE = "iot_edge_anomaly_theme"
 _THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
-Known = tuple[AssetView, AssetSettings]
-_URGENT = (Condition.ALARM, Condition.ACKNOWLEDGED, Condition.RETURNED)
 
 
 def add_pages(view: PlantView, operations: Operations, sessions: Sessions, clock: Clock) -> None:
@@ -73,7 +69,7 @@ class _Page:
         with box("iea console " + ("on-asset" if wanted else "on-list")):
             self._top(who)
             with box("panes", "main"):
-                self._list = AssetList(wanted)
+                self._list = AssetList()
                 self._right = box("right")
         self._update()
         ui.timer(UPDATE_SECONDS, self._update)
@@ -96,19 +92,19 @@ class _Page:
         assets = [asset for asset in self._view.assets() if who.may(Permission.READ, asset.key.tenant)]
         known = [(asset, self._view.settings(asset.key)) for asset in assets]
         self._count.text = _count(known, now_ns)
-        self._list.update(known, now_ns)
         self._show_pane(who, known, now_ns)
+        self._list.update(known, self._key, now_ns)
 
     def _show_pane(self, who: Principal, assets: Sequence[Known], now_ns: int) -> None:
-        """Show the asset that was asked for; where none was, the worst one at the time the page was opened."""
-        if self._key is None:
-            self._key = self._wanted or _worst(assets, now_ns)
-        if self._key is None or not who.may(Permission.READ, self._key.tenant):
+        key = self._wanted or asset_to_show(assets, self._key, now_ns)
+        if key is None or not who.may(Permission.READ, key.tenant):
             return
-        if self._pane is None:
+        if self._pane is None or key != self._key:
+            self._key = key
+            self._right.clear()
             with self._right:
-                self._pane = AssetPane(self._key, self._view, self._operations, who)
-        self._pane.update(next((asset for asset, _ in assets if asset.key == self._key), None), now_ns)
+                self._pane = AssetPane(key, self._view, self._operations, who)
+        self._pane.update(next((asset for asset, _ in assets if asset.key == key), None), now_ns)
 
     def _theme_name(self) -> str:
         return f"Colours: {self._theme_key()}"
@@ -125,14 +121,6 @@ class _Page:
 
 
 def _count(assets: Sequence[Known], now_ns: int) -> str:
-    urgent = sum(condition_of(asset, settings, now_ns) in _URGENT for asset, settings in assets)
+    urgent = sum(condition_of(asset, settings, now_ns) in URGENT for asset, settings in assets)
     all_of_them = f"{len(assets)} asset{'' if len(assets) == 1 else 's'}"
     return f"{all_of_them}, {urgent} with an alarm" if urgent else f"{all_of_them}, no alarm"
-
-
-def _worst(assets: Sequence[Known], now_ns: int) -> AssetKey | None:
-    order = list(Condition)
-    worst = min(
-        assets, key=lambda known: (order.index(condition_of(known[0], known[1], now_ns)), known[0].key), default=None
-    )
-    return worst[0].key if worst else None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from nicegui.elements.mixins.text_element import TextElement
 
-from iot_edge_anomaly.console.elements import box, button, set_classes, text
+from iot_edge_anomaly.console.elements import box, button, set_classes, set_prop, text
 from iot_edge_anomaly.console.words import figure, sensor_title, sensor_unit
 from iot_edge_anomaly.pipeline.settings import AssetSettings
 from iot_edge_anomaly.views.trend import TrendView
@@ -62,4 +62,4 @@ class _Row:
         self._now.text = figure(value, self._unit)
         self._expected.text = figure(expected, self._unit)
         self._bar.style(f"width: {min(share, 1.0):.0%}")
-        self._name.props["aria-pressed"] = str(is_shown).lower()
+        set_prop(self._name, "aria-pressed", str(is_shown).lower())

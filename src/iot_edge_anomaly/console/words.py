@@ -30,7 +30,7 @@ class Condition(StrEnum):
 CONDITION_WORDS: Mapping[Condition, str] = {
     Condition.ALARM: "Alarm",
     Condition.ACKNOWLEDGED: "Alarm, acknowledged",
-    Condition.RETURNED: "Back to normal, not acknowledged",
+    Condition.RETURNED: "Over, not acknowledged",
     Condition.SILENT: "No data",
     Condition.MAINTENANCE: "Maintenance",
     Condition.LEARNING: "Learning",
@@ -91,20 +91,19 @@ def summary(asset: AssetView, settings: AssetSettings, now_ns: int) -> str:
             return f"In maintenance for {duration((asset.maintenance_until_ns - now_ns) / NS)} more"
         case Condition.SILENT:
             return f"Nothing has come in for {duration((now_ns - asset.time_ns) / NS)}"
-        case Condition.LEARNING:
+        case Condition.LEARNING | Condition.PROVISIONAL:
             return learning(asset, settings)
-        case Condition.PROVISIONAL:
-            return "Scored provisionally: too little is known yet to raise alarms"
         case _:
             return CONDITION_WORDS[condition_of(asset, settings, now_ns)]
 
 
 def learning(asset: AssetView, settings: AssetSettings) -> str:
     """Say how far an asset has learned and how long it will still take."""
+    how = "Scored provisionally while learning" if asset.phase is Phase.PROVISIONAL else "Learning"
     left = (1.0 - asset.progress) * (settings.learn_rows or 0) * (settings.grid_seconds or 1.0)
     if left < 1.0:
-        return "Learning: has seen enough, its model is being fitted"
-    return f"Learning: {asset.progress:.0%}, about {duration(left)} left"
+        return f"{how}: it has seen enough, its model is being fitted"
+    return f"{how}: {asset.progress:.0%}, about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
