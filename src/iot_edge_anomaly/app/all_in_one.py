@@ -1,6 +1,6 @@
 """Everything on this machine: the bus, the roles, the demo's devices; one process tree, one data folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from iot_edge_anomaly.app.plan import Plan, Ports
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.settings import BusAddress, address_file
 from iot_edge_anomaly.bus.streams import ensure_streams
-from iot_edge_anomaly.resilience.supervise import Supervisor
+from iot_edge_anomaly.resilience.supervise import ProcessSpec, Supervisor
 from iot_edge_anomaly.resilience.tether import sole_owner
 from iot_edge_anomaly.security.principal import owner
 from iot_edge_anomaly.security.private_file import write_private
@@ -30,13 +30,16 @@ class Running:
     bus: Bus
     address: BusAddress
     ports: Ports
+    supervisor: Supervisor
     owner_token: Path
     console_url: str | None
     sign_in_link: str | None
 
 
 @asynccontextmanager
-async def running(wanted: Plan) -> AsyncIterator[Running]:
+async def running(
+    wanted: Plan, roles: Callable[[Plan, Ports], Iterable[ProcessSpec]] = plan.roles
+) -> AsyncIterator[Running]:
     """Start everything, in order, for the time of the block; then stop it in reverse order.
 
     Raises ConfigError when the folder is in use or a setting does not fit, FatalError when a part does not get ready.
@@ -54,12 +57,12 @@ async def running(wanted: Plan) -> AsyncIterator[Running]:
                 async with connect(address, "supervisor") as bus:
                     await ensure_streams(bus, address.partitions, address.quota_bytes)
                     await publish_configuration(bus, address.partitions, plan.rules(wanted))
-                    for spec in plan.roles(wanted, ports):
+                    for spec in roles(wanted, ports):
                         await supervisor.start(spec)
                     if wanted.settings.bus.url is None:
                         tasks.start_soon(take_new_devices, supervisor, wanted, ports)
                         tasks.start_soon(restart_when_stuck, supervisor, bus, data_dir)
-                    yield _announced(bus, address, ports, token_file, wanted)
+                    yield _announced(bus, address, ports, supervisor, token_file, wanted)
             finally:
                 with anyio.CancelScope(shield=True):
                     await supervisor.stop()
@@ -78,10 +81,12 @@ async def _bus_address(supervisor: Supervisor, wanted: Plan, ports: Ports) -> Bu
     return address
 
 
-def _announced(bus: Bus, address: BusAddress, ports: Ports, token_file: Path, wanted: Plan) -> Running:
+def _announced(
+    bus: Bus, address: BusAddress, ports: Ports, supervisor: Supervisor, token_file: Path, wanted: Plan
+) -> Running:
     console = wanted.settings.console
     if not plan.has_console(wanted):
-        return Running(bus, address, ports, token_file, None, None)
+        return Running(bus, address, ports, supervisor, token_file, None, None)
     url = f"http://{console.host}:{ports.console}"
     link = f"{url}/sign-in?token={token_store(wanted.data_dir).create_sign_in(owner())}"
-    return Running(bus, address, ports, token_file, url, link)
+    return Running(bus, address, ports, supervisor, token_file, url, link)

@@ -12,7 +12,11 @@ import msgspec
 
 from iot_edge_anomaly.app.ports import choose_port
 from iot_edge_anomaly.app.settings import Settings
+from iot_edge_anomaly.bus.connection import connect
+from iot_edge_anomaly.bus.settings import read_address
+from iot_edge_anomaly.bus.streams import MQTT_MESSAGES
 from iot_edge_anomaly.connectors.host import HostSettings
+from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.resilience.supervise import ProcessSpec
@@ -75,7 +79,8 @@ def roles(plan: Plan, ports: Ports) -> Iterator[ProcessSpec]:
     """Yield the processes in the order of their start; the broker runs already."""
     yield _role(plan, "worker")
     yield _role(plan, "trainer")
-    yield _role(plan, "connectors")
+    embedded = plan.settings.bus.url is None
+    yield _role(plan, "connectors", ready=_subscribed(plan.data_dir) if embedded else None)
     gateway = plan.settings.gateway
     yield _role(plan, "gateway", port=ports.gateway, ready=_listening(gateway.host, ports.gateway))
     if has_console(plan):
@@ -99,6 +104,22 @@ def _role(
     argv += ["--config", str(plan.config)] if plan.config else []
     argv += ["--demo"] if plan.demo else []
     return ProcessSpec(name or role, tuple(argv), env={**os.environ, **ONE_BLAS_THREAD}, port=port, ready=ready)
+
+
+def _subscribed(data_dir: Path) -> Callable[[], Awaitable[None]]:
+    """Return a wait for the MQTT session of the connector: before it, nobody keeps what a device sends."""
+
+    async def until_subscribed() -> None:
+        async with connect(read_address(data_dir), "readiness") as bus:
+            while True:
+                try:
+                    if (await bus.stream_info(MQTT_MESSAGES))["state"]["consumer_count"] > 0:
+                        return
+                except RejectedError:
+                    pass  # the server makes the stream at the first MQTT connection
+                await anyio.sleep(0.05)
+
+    return until_subscribed
 
 
 def _listening(host: str, port: int) -> Callable[[], Awaitable[None]]:

@@ -8,6 +8,9 @@ from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 READINGS = "READINGS"
 OUTCOMES = "OUTCOMES"
 BLOBS = "BLOBS"
+MQTT_MESSAGES = "$MQTT_msgs"
+"""Where the server itself keeps MQTT messages of QoS 1 for the sessions that want them."""
+
 CHECKPOINTS = "checkpoints"
 CONFIGURATION = "configuration"
 CAPSULES = "capsules"

@@ -184,7 +184,7 @@ class _Run:
 
     def _control(self, control: AssetControl, seq: int) -> None:
         key = AssetKey(control.tenant, control.asset)
-        if key not in self.state.assets:
+        if key not in self.state.assets and not isinstance(control, ModelActivated):
             return
         asset, draft = self._open(key)
         flush(asset, draft, self.models)
