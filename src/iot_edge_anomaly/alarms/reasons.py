@@ -78,7 +78,7 @@ def _digits(value: float, digits: int) -> str:
     >>> _digits(0.81234, 2), _digits(85.0, 3), _digits(1480.26, 3), _digits(999.7, 3), _digits(-0.00001234, 3)
     ('0.81', '85', '1,480', '1,000', '-1.23e-05')
     """
-    if value == 0 or abs(value) >= 1e9 or abs(value) < 1e-4:
+    if not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{digits}g}"
     places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     shown = f"{value:,.{places}f}"

@@ -87,8 +87,6 @@ def _step(
     events: list[AlarmEvent] = []
     if is_outdone:
         events += apply(alarm, Event.SUPPRESS, time_ns, settings)
-    elif alarm.state is AlarmState.SUPPRESSED:
-        events += release_alarm(alarm, time_ns, settings)
     starts, ends = (watch.off, watch.on) if alarm.is_active else (watch.on, watch.off)
     if starts[row]:
         alarm.run += 1
@@ -101,6 +99,8 @@ def _step(
             alarm.run = 0
         else:
             events += raise_alarm(book, key, watch.condition, time_ns, watch.why(row), settings)
+    if alarm.state is AlarmState.SUPPRESSED and not is_outdone:
+        events += release_alarm(alarm, time_ns, settings)
     return events
 
 
