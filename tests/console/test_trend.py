@@ -64,3 +64,13 @@ def test_what_is_above_the_threshold_is_drawn_over_the_grey_line_without_a_gap()
     chart = trend.options("A", "")
     trend.fill(chart, rows, "a")
     assert [value for _, value in chart["series"][1]["data"]] == [None, 0.3, 1.4, 1.5, 0.6, None]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(1, 20), (20, 20), (60, 60), (120, 120), (500, 120)])
+def test_the_time_axis_grows_with_the_rows_up_to_its_span(seconds: int, shown: int) -> None:
+    count = seconds * 10 + 1
+    rows = trend.TrendView(("a",), np.arange(count) * STEP, np.zeros(count), *np.zeros((2, count, 1)), np.ones(1))
+    chart = trend.options("A", "")
+    trend.fill(chart, rows, "a")
+    for axis in chart["xAxis"]:
+        assert (axis["max"] - axis["min"]) / 1000 == pytest.approx(shown, abs=2.5)

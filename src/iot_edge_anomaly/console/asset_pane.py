@@ -18,6 +18,7 @@ from iot_edge_anomaly.console.words import (
     learning,
     sensor_title,
     sensor_unit,
+    worst_priority,
 )
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Phase
@@ -74,7 +75,7 @@ class AssetPane:
             )
             return
         condition = condition_of(asset, self._settings, now_ns)
-        set_classes(self._state, f"state badge {condition}")
+        set_classes(self._state, f"state badge {condition} {worst_priority(asset) or ''}")
         self._state.text = CONDITION_WORDS[condition]
         if self._who.may(Permission.OPERATE, self._key.tenant):
             show(self._start, condition is not Condition.MAINTENANCE)

@@ -50,7 +50,11 @@ async def run_console(
     )
     with _listening(host, port) as listener:
         config = uvicorn.Config(
-            Gate(app, sessions), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
+            Gate(app, sessions),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await uvicorn.Server(config).serve([listener])
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.views.trend import TrendView
 
 SPAN_SECONDS = 120
+LEAST_SECONDS = 20
 POINTS = 240
 MILLISECOND = 1_000_000
 INK, FAINT, GRID = "#8a949e", "#9aa5b1", "rgba(128,140,152,0.22)"
@@ -45,7 +46,10 @@ def options(title: str, unit: str) -> dict[str, Any]:
             {"left": 58, "right": 16, "top": 30, "height": 110},
             {"left": 58, "right": 16, "top": 190, "bottom": 26},
         ],
-        "title": [_heading("Score: above 1 is an alarm", 2), _heading(_with_unit(title, unit), 162)],
+        "title": [
+            _heading("Score: above 1 is an alarm", 2),
+            _heading(f"{_with_unit(title, unit)} (dashed: expected)", 162),
+        ],
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [
             {**_value_axis(0), "min": 0},
@@ -81,7 +85,12 @@ def fill(chart: dict[str, Any], trend: TrendView, sensor: str) -> None:
     chart["yAxis"][0] |= _score_scale(float(score.max()))
     newest = int(trend.times[-1] // MILLISECOND)
     for axis in chart["xAxis"]:
-        axis["min"], axis["max"] = newest - SPAN_SECONDS * 1000, newest
+        axis["min"], axis["max"] = _start(int(stamps[0]), newest), newest
+
+
+def _start(first: int, newest: int) -> int:
+    """Return where the time axis starts, ms: at the first row while there are few, never further back than the span."""
+    return min(max(first, newest - SPAN_SECONDS * 1000), newest - LEAST_SECONDS * 1000)
 
 
 def _score_scale(highest: float) -> dict[str, float]:
