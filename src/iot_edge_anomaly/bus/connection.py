@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 5.0
 FETCH_MESSAGES = 256
+HEADER_BYTES = 1024
+"""Room for headers: the server counts them, the client does not, and what exceeds both ends the connection."""
+
 _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 _TOO_LARGE = 10054
 _END_OF_BATCH = frozenset({"204", "404"})
@@ -60,8 +63,8 @@ class Bus:
 
     @property
     def max_payload_bytes(self) -> int:
-        """The largest message that the server takes."""
-        return int(self._client.max_payload)
+        """The largest message that the server takes, room for its headers left out."""
+        return int(self._client.max_payload) - HEADER_BYTES
 
     async def publish(
         self,
@@ -216,10 +219,10 @@ class Bus:
         return answer
 
     async def _request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Msg:
+        if len(payload) > self.max_payload_bytes:
+            raise RejectedError(f"a message for {subject} has {len(payload)} bytes, larger than the server takes")
         try:
             return await self._client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
-        except nats.errors.MaxPayloadError as error:
-            raise RejectedError(f"a message for {subject} is larger than the server takes") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise UnavailableError(f"the bus does not answer ({subject}): {error or 'time-out'}") from error
 
@@ -343,6 +346,7 @@ async def connect(
 ) -> AsyncIterator[Bus]:
     """Open a connection for the time of the block. Raises UnavailableError if the server cannot be reached in time."""
     bus: Bus | None = None
+    refusals: list[str] = []
 
     async def lost() -> None:
         _fail_requests(client)
@@ -356,6 +360,8 @@ async def connect(
 
     async def quiet(error: Exception) -> None:
         log.debug("bus", error=str(error))
+        if bus is None:
+            refusals[:] = [str(error)]
 
     client = Client()
     try:
@@ -375,7 +381,8 @@ async def connect(
             )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         await client.close()
-        raise UnavailableError(f"the bus at {_shown(address.url)} cannot be reached: {error or 'time-out'}") from error
+        why = str(error) or " ".join(refusals) or "time-out"
+        raise UnavailableError(f"the bus at {_shown(address.url)} cannot be reached: {why}") from error
     bus = Bus(client)
     try:
         yield bus
@@ -389,6 +396,7 @@ def _fail_requests(client: Client) -> None:
     for answer in list(client._resp_map.values()):
         if not answer.done():
             answer.set_exception(nats.errors.StaleConnectionError())
+            answer.exception()  # one that nobody waits for any more is no complaint
 
 
 def _raise(what: str, error: Mapping[str, Any]) -> None:

@@ -66,7 +66,7 @@ class GroupCommit:
 
     def _enqueue(self, partition: int, items: Sequence[Item]) -> "asyncio.Future[None]":
         size = sum(map(_size, items))
-        if size > self._bus.max_payload_bytes - 1024:
+        if size > self._bus.max_payload_bytes:
             raise RejectedError(f"{size} bytes at once are more than the {self._bus.max_payload_bytes} of a message")
         if self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError("the store is slower than what comes in; try again later")

@@ -1,0 +1,38 @@
+"""A NATS server of its own for every test: nothing is shared, so every test may kill, fill or stop it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from bus_server import BusServer  # type: ignore[import-not-found]
+
+from iot_edge_anomaly.bus.connection import Bus, connect
+from iot_edge_anomaly.bus.settings import BusSettings
+from iot_edge_anomaly.bus.streams import ensure_streams
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def bus_settings() -> BusSettings:
+    return BusSettings(quota_mb=64, partitions=2)
+
+
+@pytest.fixture
+def bus_server(tmp_path: Path, bus_settings: BusSettings) -> Iterator[BusServer]:
+    """A server that was not started yet."""
+    server = BusServer(tmp_path, bus_settings)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def nats_bus(bus_server: BusServer, bus_settings: BusSettings, anyio_backend: str) -> AsyncIterator[Bus]:
+    """A connection to a running server that has the streams."""
+    await bus_server.start()
+    async with connect(bus_server.address, "test") as bus:
+        await ensure_streams(bus, bus_settings.partitions, bus_server.address.quota_bytes)
+        yield bus
