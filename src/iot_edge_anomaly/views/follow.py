@@ -2,44 +2,66 @@
 
 import asyncio
 
+import structlog
+
 from iot_edge_anomaly.bus.codec import decode_commit
-from iot_edge_anomaly.bus.connection import Bus
+from iot_edge_anomaly.bus.connection import Bus, Message
 from iot_edge_anomaly.bus.streams import OUTCOMES, outcomes_subject
-from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.views.plant import Plant
 
+log = structlog.get_logger(__name__)
+
 LOOK_BACK_MESSAGES = 50_000
-"""So many messages of the stream before its end are read at start; older alarms are in the historian."""
+"""So many messages of the stream before its end are read at start."""
 
 WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.5
 
 
-async def follow_plant(bus: Bus, partitions: int, plant: Plant) -> None:
-    """Apply commits of all partitions until cancelled."""
+async def follow_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
+    """Apply commits of all partitions until cancelled, through restarts of the server."""
+    start = await _until_known(bus, look_back)
     async with asyncio.TaskGroup() as tasks:
         for partition in range(partitions):
-            tasks.create_task(_follow(bus, partition, plant))
+            tasks.create_task(_follow(bus, partition, plant, start))
 
 
-async def _follow(bus: Bus, partition: int, plant: Plant) -> None:
-    state = (await bus.stream_info(OUTCOMES))["state"]
-    start = max(int(state["first_seq"]), int(state["last_seq"]) - LOOK_BACK_MESSAGES, 1)
+async def read_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
+    """Apply what is stored now, the same bounded stretch, and return. Raises UnavailableError."""
+    start = await _start(bus, look_back)
+    for partition in range(partitions):
+        position = start - 1
+        while messages := await bus.read(OUTCOMES, outcomes_subject(partition), position + 1):
+            _apply(messages, plant)
+            position = messages[-1].seq
+
+
+async def _follow(bus: Bus, partition: int, plant: Plant, start: int) -> None:
     follower = bus.follow(OUTCOMES, outcomes_subject(partition), start)
     while True:
         try:
-            for message in await follower.fetch(WAIT_SECONDS):
-                plant.apply(decode_commit(message.data))
+            _apply(await follower.fetch(WAIT_SECONDS), plant)
         except UnavailableError:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def read_plant(bus: Bus, partitions: int, plant: Plant) -> None:
-    """Apply what is stored now, the same bounded stretch, and return."""
+def _apply(messages: list[Message], plant: Plant) -> None:
+    for message in messages:
+        try:
+            plant.apply(decode_commit(message.data))
+        except RejectedError as error:
+            log.error("a stored commit cannot be read; left out of the view", seq=message.seq, error=str(error))
+
+
+async def _until_known(bus: Bus, look_back: int) -> int:
+    while True:
+        try:
+            return await _start(bus, look_back)
+        except UnavailableError:
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _start(bus: Bus, look_back: int) -> int:
     state = (await bus.stream_info(OUTCOMES))["state"]
-    for partition in range(partitions):
-        position = max(int(state["first_seq"]), int(state["last_seq"]) - LOOK_BACK_MESSAGES, 1) - 1
-        while messages := await bus.read(OUTCOMES, outcomes_subject(partition), position + 1):
-            for message in messages:
-                plant.apply(decode_commit(message.data))
-            position = messages[-1].seq
+    return max(int(state["first_seq"]), int(state["last_seq"]) - look_back + 1, 1)

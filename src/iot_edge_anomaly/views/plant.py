@@ -1,40 +1,40 @@
 """The plant as its commits tell it: assets, alarms, trends, what was set aside. In memory, bounded, rebuilt."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, AssetOutcome, Commit, Notice, Phase
+from iot_edge_anomaly.core.outcomes import AssetOutcome, Commit, Notice, Phase, SourceCount
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, settings_for
+from iot_edge_anomaly.views.alarm_log import AlarmLog, AlarmView
 from iot_edge_anomaly.views.trend import Trend, TrendView
+
+__all__ = ["AlarmView", "AssetView", "Plant"]
 
 MAINTENANCE = "maintenance"
 """The notice that says until when (its time) an asset is being worked on; 0: not any more."""
 
-MOST_ALARMS = 2_000
 MOST_NOTICES = 1_000
 MOST_SET_ASIDE = 1_000
+MOST_REASONS = 200
+OTHER_REASONS = "other reasons"
+MOST_TREND_BYTES = 64 << 20
+"""What the trends of all assets may weigh together."""
 
-
-class AlarmView(NamedTuple):
-    """One alarm: the transition that raised it, and its latest one."""
-
-    key: AssetKey
-    raised: AlarmEvent
-    latest: AlarmEvent
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is in any state but normal."""
-        return self.latest.after is not AlarmState.NORMAL
+FORGET = 0.1
 
 
 class AssetView(NamedTuple):
-    """One asset as it is now. `time_ns` is the start of its newest row, 0 before the first."""
+    """One asset as it is now, with its open alarms.
+
+    `time_ns` is the start of its newest row, 0 before the first; `seen_ns` when something came in last.
+    """
 
     key: AssetKey
     phase: Phase
@@ -44,6 +44,7 @@ class AssetView(NamedTuple):
     alarms: tuple[AlarmView, ...] = ()
     maintenance_until_ns: int = 0
     model: str = ""
+    seen_ns: int = 0
 
 
 @dataclass
@@ -55,18 +56,25 @@ class _Asset:
     model: str = ""
     trend: Trend = field(default_factory=Trend)
     maintenance_until_ns: int = 0
-    open_alarms: set[str] = field(default_factory=set)
+    seen_ns: int = 0
+    counts: dict[str, SourceCount] = field(default_factory=dict)
 
 
 class Plant:
-    """A projection of OUTCOMES: apply each commit once, in any order of partitions; a commit seen before is skipped."""
+    """A projection of OUTCOMES: apply each commit once, in any order of partitions; a commit seen before is skipped.
 
-    def __init__(self, rules: tuple[AssetRule, ...] = ()) -> None:
+    Counts are those since the first commit that was applied; `reconcile` knows all of them.
+    """
+
+    def __init__(self, rules: tuple[AssetRule, ...] = (), most_trend_bytes: int = MOST_TREND_BYTES) -> None:
         self.rules = rules
+        self._most_trend_bytes = most_trend_bytes
+        self._trend_bytes = 0
         self._assets: dict[AssetKey, _Asset] = {}
-        self._alarms: dict[str, AlarmView] = {}
+        self._alarms = AlarmLog()
         self.notices: deque[tuple[AssetKey, Notice]] = deque(maxlen=MOST_NOTICES)
         self.set_aside: deque[tuple[AssetKey, str, SetAside]] = deque(maxlen=MOST_SET_ASIDE)
+        self.set_aside_by_reason: Counter[str] = Counter()
         self.positions: dict[int, int] = {}
 
     def apply(self, commit: Commit) -> None:
@@ -75,7 +83,9 @@ class Plant:
             return
         self.positions[commit.partition] = commit.last_seq
         for outcome in commit.assets:
-            self._apply(outcome)
+            self._apply(outcome, commit.now_ns)
+        while self._trend_bytes > self._most_trend_bytes and self._forget():
+            pass
 
     def assets(self) -> Sequence[AssetView]:
         """Return every asset with its open alarms, in order of name."""
@@ -86,55 +96,87 @@ class Plant:
         asset = self._assets.get(key)
         return None if asset is None else self._view(key, asset)
 
-    def trend(self, key: AssetKey, span: timedelta, most_points: int | None = None) -> TrendView | None:
+    def trend(self, key: AssetKey, span: timedelta | None = None, most_points: int | None = None) -> TrendView | None:
         """Return the rows of the last `span` before the newest one; None before the first."""
         asset = self._assets.get(key)
         return None if asset is None else asset.trend.view(span, most_points)
 
     def alarms(self, limit: int = 200) -> Sequence[AlarmView]:
         """Return alarms, the newest first."""
-        return list(reversed(self._alarms.values()))[:limit]
+        return self._alarms.newest(limit)
 
     def recent_alarms(self, key: AssetKey, limit: int = 50) -> Sequence[AlarmView]:
         """Return alarms of one asset, the newest first."""
-        return [alarm for alarm in reversed(self._alarms.values()) if alarm.key == key][:limit]
-
-    def settings(self, key: AssetKey) -> AssetSettings:
-        """Return how an asset is treated."""
-        return settings_for(key, self.rules)
+        return self._alarms.newest(limit, key)
 
     def alarm(self, alarm_id: str) -> AlarmView | None:
         """Return one alarm."""
         return self._alarms.get(alarm_id)
 
-    def _view(self, key: AssetKey, asset: _Asset) -> AssetView:
-        alarms = tuple(self._alarms[name] for name in sorted(asset.open_alarms) if name in self._alarms)
-        until_ns = asset.maintenance_until_ns
-        return AssetView(key, asset.phase, asset.progress, asset.time_ns, asset.score, alarms, until_ns, asset.model)
+    def incident(self, incident_id: str) -> Sequence[AlarmView]:
+        """Return the alarms of an incident in the order they were raised."""
+        return self._alarms.incident(incident_id)
 
-    def _apply(self, outcome: AssetOutcome) -> None:
+    def counts(self, key: AssetKey) -> Sequence[SourceCount]:
+        """Return what became of the values of each source of an asset."""
+        asset = self._assets.get(key)
+        return [] if asset is None else [asset.counts[source] for source in sorted(asset.counts)]
+
+    def settings(self, key: AssetKey) -> AssetSettings:
+        """Return how an asset is treated."""
+        return settings_for(key, self.rules)
+
+    @property
+    def trend_bytes(self) -> int:
+        """What the trends weigh at present."""
+        return self._trend_bytes
+
+    def _view(self, key: AssetKey, asset: _Asset) -> AssetView:
+        return AssetView(
+            key,
+            asset.phase,
+            asset.progress,
+            asset.time_ns,
+            asset.score,
+            self._alarms.open_of(key),
+            asset.maintenance_until_ns,
+            asset.model,
+            asset.seen_ns,
+        )
+
+    def _apply(self, outcome: AssetOutcome, now_ns: int) -> None:
         asset = self._assets.setdefault(outcome.key, _Asset())
         asset.phase, asset.progress = outcome.phase, outcome.progress
         if outcome.rows is not None and outcome.rows.quality:
+            before = asset.trend.bytes
             asset.trend.add(outcome.rows)
+            self._trend_bytes += asset.trend.bytes - before
             asset.time_ns = int(outcome.rows.times()[-1])
             asset.score, asset.model = float(outcome.rows.scores()[-1]), outcome.rows.model
+        for count in outcome.counts:
+            asset.seen_ns = now_ns if count.accepted else asset.seen_ns
+            known = asset.counts.get(count.source)
+            asset.counts[count.source] = _sum(known, count) if known else count
         for event in outcome.alarms:
-            self._alarm(outcome.key, asset, event)
+            self._alarms.add(outcome.key, event)
         for notice in outcome.notices:
+            self.notices.append((outcome.key, notice))
             if notice.kind == MAINTENANCE:
                 asset.maintenance_until_ns = notice.time_ns
-        self.notices.extend((outcome.key, notice) for notice in outcome.notices)
-        self.set_aside.extend((outcome.key, source, record) for source, record in outcome.set_aside)
+        for source, record in outcome.set_aside:
+            self.set_aside.append((outcome.key, source, record))
+            is_known = record.reason in self.set_aside_by_reason or len(self.set_aside_by_reason) < MOST_REASONS
+            self.set_aside_by_reason[record.reason if is_known else OTHER_REASONS] += record.count
 
-    def _alarm(self, key: AssetKey, asset: _Asset, event: AlarmEvent) -> None:
-        if not event.alarm_id:
-            return
-        known = self._alarms.get(event.alarm_id)
-        self._alarms[event.alarm_id] = AlarmView(key, known.raised if known else event, event)
-        if event.after is AlarmState.NORMAL:
-            asset.open_alarms.discard(event.alarm_id)
-        else:
-            asset.open_alarms.add(event.alarm_id)
-        while len(self._alarms) > MOST_ALARMS:
-            del self._alarms[next(iter(self._alarms))]
+    def _forget(self) -> bool:
+        """Let every asset give up a share of its trend; return whether that made room."""
+        before = self._trend_bytes
+        for asset in self._assets.values():
+            asset.trend.forget(FORGET)
+        self._trend_bytes = sum(asset.trend.bytes for asset in self._assets.values())
+        return self._trend_bytes < before
+
+
+def _sum(one: SourceCount, other: SourceCount) -> SourceCount:
+    fates = SourceCount.__struct_fields__[1:]
+    return msgspec.structs.replace(one, **{fate: getattr(one, fate) + getattr(other, fate) for fate in fates})
