@@ -35,6 +35,18 @@ def test_without_a_model_the_answer_says_that_it_is_provisional(client: httpx.Cl
     assert "no model" in answer["note"]
 
 
+def test_the_window_and_the_answer_go_by_the_names_of_the_original_api(client: httpx.Client) -> None:
+    window = calm(10)
+    window[-1][3] += 100
+    answer = client.post("/v1/predict", json={"window": window, "sensors": list("abcde")}).json()
+    assert answer["anomaly_score"] > 1
+    assert answer["provisional"] is True
+    leading = max(answer["explanations"], key=lambda share: share["contribution"])
+    assert leading["sensor"] == "d"
+    assert leading["expected"] == pytest.approx(20, abs=5)
+    assert client.post("/v1/predict", json={"window": window, "rows": window}).status_code == 400
+
+
 def test_one_row_is_nothing_to_go_by(client: httpx.Client) -> None:
     assert client.post("/v1/predict", json={"rows": [[1.0, 2.0]]}).json()["score"] == 0
 

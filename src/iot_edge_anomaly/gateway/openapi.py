@@ -77,9 +77,14 @@ def _errors(route: Route) -> list[tuple[str, str]]:
         errors |= _WITH_TOKEN
     if route.body is not None:
         errors |= _WITH_BODY
-    if _IN_PATH.search(route.path):
+    if _names_something(route):
         errors["404"] = "There is no such thing."
     return sorted(errors.items())
+
+
+def _names_something(route: Route) -> bool:
+    named = route.parameters.__struct_fields__ + (() if route.body is None else route.body.__struct_fields__)
+    return "asset" in named or _IN_PATH.search(route.path) is not None
 
 
 def _problem(text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.outcomes import Phase
 from iot_edge_anomaly.detection.coldstart import ColdStart
+from iot_edge_anomaly.gateway.find import find_asset
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.security.principal import Permission
@@ -22,13 +23,16 @@ BY_MODEL = (
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows in time order, null where a value is missing; the last one is the one in question.
 
-    `sensors` names the columns. `model` is the digest of a fitted model (`sha256:...`); its sensors are the columns, in
-    the order that `sensors` gives, or in its own.
+    `rows` is another name of `window`: give one of them. `sensors` names the columns. `model` is the digest of a fitted
+    model (`sha256:...`); its sensors are the columns, in the order that `sensors` gives, or in its own. `asset` asks
+    for the model that is in use for it, where these sensors fit.
     """
 
-    rows: list[list[float | None]]
+    window: list[list[float | None]] = []
+    rows: list[list[float | None]] = []
     sensors: list[str] = []
     model: str = ""
+    asset: str = ""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -41,27 +45,43 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What the last row of the window is worth. A `score` above 1 is odd; `note` says what it rests on."""
+    """What the last row of the window is worth. A score above 1 is odd; `note` says what it rests on.
 
-    score: float
+    `score` and `sensors` repeat `anomaly_score` and `explanations` under the names that came first.
+    """
+
+    anomaly_score: float
     anomaly: bool
+    provisional: bool
     phase: Phase
     model: str
-    sensors: tuple[Share, ...]
+    explanations: tuple[Share, ...]
     note: str
+    score: float
+    sensors: tuple[Share, ...]
 
 
 async def predict(services: Services, call: Call) -> Prediction:
     """Score the last row of a window."""
     window: Window = call.body
     rows = _matrix(window)
-    if not window.model:
-        names = tuple(window.sensors) or tuple(f"sensor_{number}" for number in range(rows.shape[1]))
-        return _scored(ColdStart(names), rows, Phase.PROVISIONAL, "", NO_MODEL)
-    model = await services.models.get(window.model)
-    if model.tenant:
-        call.principal.require(Permission.READ, model.tenant)
-    return _scored(model.detector, _ordered(rows, window, model.detector), Phase.CALIBRATED, window.model, BY_MODEL)
+    if window.model:
+        model = await services.models.get(window.model)
+        if model.tenant:
+            call.principal.require(Permission.READ, model.tenant)
+        if not _fits(rows, window, model.detector):
+            raise RejectedError(f"this model wants the sensors {', '.join(model.detector.sensors)[:500]}")
+        return _by_model(model.detector, window.model, rows, window)
+    if window.asset and (digest := find_asset(services, call, window.asset).model):
+        detector = (await services.models.get(digest)).detector
+        if _fits(rows, window, detector):
+            return _by_model(detector, digest, rows, window)
+    names = tuple(window.sensors) or tuple(f"sensor_{number}" for number in range(rows.shape[1]))
+    return _scored(ColdStart(names), rows, Phase.PROVISIONAL, "", NO_MODEL)
+
+
+def _by_model(detector: Detector, digest: str, rows: NDArray[np.float64], window: Window) -> Prediction:
+    return _scored(detector, _ordered(rows, window, detector), Phase.CALIBRATED, digest, BY_MODEL)
 
 
 def _scored(detector: Detector, rows: NDArray[np.float64], phase: Phase, model: str, note: str) -> Prediction:
@@ -69,20 +89,26 @@ def _scored(detector: Detector, rows: NDArray[np.float64], phase: Phase, model: 
     columns = (detector.sensors, rows[-1].tolist(), scores.expected[-1].tolist(), scores.contribution[-1].tolist())
     score = float(scores.score[-1])
     shares = tuple(Share(*column) for column in zip(*columns, strict=True))
-    return Prediction(score, score > 1, phase, model, shares, note)
+    provisional = phase is Phase.PROVISIONAL
+    return Prediction(score, score > 1, provisional, phase, model, shares, note, score, shares)
+
+
+def _fits(rows: NDArray[np.float64], window: Window, detector: Detector) -> bool:
+    given = set(window.sensors) or set(detector.sensors)
+    return rows.shape[1] == len(detector.sensors) and given == set(detector.sensors)
 
 
 def _ordered(rows: NDArray[np.float64], window: Window, detector: Detector) -> NDArray[np.float64]:
     """Return the columns in the order of the model."""
-    given = tuple(window.sensors)
-    if rows.shape[1] != len(detector.sensors) or (given and set(given) != set(detector.sensors)):
-        raise RejectedError(f"this model wants the sensors {', '.join(detector.sensors)[:500]}")
+    given = window.sensors
     return rows if not given else np.ascontiguousarray(rows[:, [given.index(name) for name in detector.sensors]])
 
 
 def _matrix(window: Window) -> NDArray[np.float64]:
+    if window.window and window.rows:
+        raise RejectedError("give `window` or `rows`, not both: they mean the same")
     try:
-        rows = np.array(window.rows, np.float64)
+        rows = np.array(window.window or window.rows, np.float64)
     except ValueError as error:
         raise RejectedError("every row must have the same number of values") from error
     if rows.ndim != 2 or rows.size == 0:

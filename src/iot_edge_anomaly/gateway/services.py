@@ -11,13 +11,18 @@ from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.component.connector import Intake
+from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.gateway.models import Models
 from iot_edge_anomaly.gateway.recent import Recent
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
+from iot_edge_anomaly.operations.acts import Operations
+from iot_edge_anomaly.views.follow import follow_plant
+from iot_edge_anomaly.views.plant import Plant
 
 ROLE = "gateway"
+RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Services:
     intake: Intake
     recent: Recent
     models: Models
+    plant: Plant
+    operations: Operations
 
     def require_bus(self) -> None:
         """Return if the bus can be reached now. Raises UnavailableError at once instead of after a time-out."""
@@ -52,5 +59,16 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(keep_snapshot, ROLE, metrics_folder(data_dir))
-        yield Services(data_dir, address, bus, intake, Recent(), Models(bus))
+        plant = Plant()
+        tasks.start_soon(_keep_plant, bus, address.partitions, plant)
+        operations = Operations(plant, intake, SystemClock())
+        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), plant, operations)
         tasks.cancel_scope.cancel()
+
+
+async def _keep_plant(bus: Bus, partitions: int, plant: Plant) -> None:
+    while True:
+        try:
+            await follow_plant(bus, partitions, plant)
+        except* UnavailableError:
+            await anyio.sleep(RETRY_SECONDS)

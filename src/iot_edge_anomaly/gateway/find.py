@@ -1,0 +1,36 @@
+"""Look up what a request names, as far as whoever asks may know of it."""
+
+import difflib
+
+from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.gateway.problems import not_found
+from iot_edge_anomaly.gateway.route import Call
+from iot_edge_anomaly.gateway.services import Services
+from iot_edge_anomaly.security.principal import Permission
+from iot_edge_anomaly.views.plant import AlarmView, AssetView
+
+
+def find_asset(services: Services, call: Call, name: str, permission: Permission = Permission.READ) -> AssetView:
+    """Return an asset.
+
+    Raises RejectedError for what is no name, ForbiddenError for one of another tenant, ProblemError (404) with the
+    nearest name that this principal may see.
+    """
+    key = AssetKey.parse(name)
+    call.principal.require(permission, key.tenant)
+    found = services.plant.asset(key)
+    if found is None:
+        names = [str(asset.key) for asset in services.plant.assets() if call.principal.reaches(asset.key.tenant)]
+        close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "nothing has come in from it yet"
+        raise not_found(f"there is no asset {key}; {hint}")
+    return found
+
+
+def find_alarm(services: Services, call: Call, alarm_id: str, permission: Permission = Permission.READ) -> AlarmView:
+    """Return an alarm. Raises ForbiddenError for one of another tenant, ProblemError (404)."""
+    found = services.plant.alarm(alarm_id)
+    if found is None:
+        raise not_found(f"there is no alarm {alarm_id!r} among the recent ones; GET /v1/alarms lists them")
+    call.principal.require(permission, found.key.tenant)
+    return found
