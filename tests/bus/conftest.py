@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from bus_server import BusServer  # type: ignore[import-not-found]
+from bus_server import BusServer
 
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.settings import BusSettings

@@ -1,7 +1,7 @@
 """Storing, fencing, reading and key-value on a real server."""
 
 import pytest
-from bus_server import BusServer  # type: ignore[import-not-found]
+from bus_server import BusServer
 
 from iot_edge_anomaly.bus.connection import Bus, FencedError, connect
 from iot_edge_anomaly.bus.settings import BusAddress

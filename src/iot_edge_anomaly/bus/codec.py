@@ -11,9 +11,11 @@ import numpy as np
 
 from iot_edge_anomaly.core.errors import FatalError, RejectedError
 from iot_edge_anomaly.core.messages import Batch, Envelope, Item
-from iot_edge_anomaly.core.outcomes import Commit, Rows
+from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Commit, Rows
 
 VERSION = 1
+FRAME_BYTES = 6
+"""What a READINGS message has besides its items, at most: the version and the length of the list."""
 
 _Shape = TypeVar("_Shape")
 
@@ -26,6 +28,23 @@ _PREFIX = bytes([VERSION])
 def encode_items(items: Sequence[Item]) -> bytes:
     """Write the items of one READINGS message."""
     return _PREFIX + _encoder.encode(items)
+
+
+def encode_item(item: Item) -> bytes:
+    """Write one item, to be joined with others later."""
+    return _encoder.encode(item)
+
+
+def join_items(encoded: Sequence[bytes]) -> bytes:
+    """Write one READINGS message of items that were encoded before: the same bytes as `encode_items`."""
+    count = len(encoded)
+    if count < 16:
+        head = bytes([0x90 | count])
+    elif count < 1 << 16:
+        head = b"\xdc" + count.to_bytes(2)
+    else:
+        head = b"\xdd" + count.to_bytes(4)
+    return b"".join([_PREFIX, head, *encoded])
 
 
 def decode_envelope(data: bytes, seq: int) -> Envelope:
@@ -79,3 +98,5 @@ def _check_rows(rows: Rows) -> None:
     wide = (len(rows.value), 2 * len(rows.expected), 2 * len(rows.contribution))
     if len(rows.time_ns) != 8 * count or len(rows.score) != 8 * count or any(size != 8 * cells for size in wide):
         raise RejectedError("the columns of scored rows differ in length")
+    if count and max(rows.quality) >= len(ROW_QUALITIES):
+        raise RejectedError("a scored row has an unknown quality")

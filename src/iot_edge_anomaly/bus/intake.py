@@ -3,15 +3,15 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from iot_edge_anomaly.bus.codec import encode_items
+from iot_edge_anomaly.bus.codec import FRAME_BYTES, encode_item, join_items
 from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import READINGS, readings_subject
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, UnavailableError
-from iot_edge_anomaly.core.messages import Batch, Item, PlantConfigured, Tick
+from iot_edge_anomaly.core.messages import Item, PlantConfigured, Tick
 from iot_edge_anomaly.core.names import AssetKey, partition_of
 
 GATHER_SECONDS = 0.001
@@ -25,15 +25,19 @@ class _Group:
     """What the next publish of a partition will carry, and what its callers wait for."""
 
     stored: "asyncio.Future[None]"
-    items: list[Item] = field(default_factory=list)
+    items: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    def fail(self, error: IotEdgeAnomalyError) -> None:
+        self.stored.set_exception(error)
+        self.stored.exception()  # a caller that was cancelled never looks
 
 
 class GroupCommit:
     """Hands items to the stream and returns when they are durable: the `Intake` of connectors, gateway, operations.
 
     Order within a partition is the order of calls: one publish a partition is under way at a time, and what arrives
-    meanwhile shares the next.
+    meanwhile shares the next. A call stays together in one message unless it is larger than a message may be.
     """
 
     def __init__(self, bus: Bus, partitions: int, tasks: asyncio.TaskGroup) -> None:
@@ -44,18 +48,24 @@ class GroupCommit:
         self._waiting_bytes = 0
         self._name = secrets.token_hex(8)
         self._published = 0
+        self._is_open = True
 
     async def accept(self, items: Sequence[Item]) -> None:
         """Return once every item is durable. Raises UnavailableError (nothing to be acknowledged), RejectedError."""
-        by_partition: dict[int, list[Item]] = {}
+        by_partition: dict[int, list[bytes]] = {}
         for item in items:
+            encoded = encode_item(item)
             for partition in self._partitions_of(item):
-                by_partition.setdefault(partition, []).append(item)
-        await _all([self._enqueue(partition, part) for partition, part in by_partition.items()])
+                by_partition.setdefault(partition, []).append(encoded)
+        await self._stored(by_partition)
 
     async def accept_in(self, partition: int, items: Sequence[Item]) -> None:
         """Store items in a given partition: ticks, which belong to no asset."""
-        await _all([self._enqueue(partition, items)])
+        await self._stored({partition: [encode_item(item) for item in items]})
+
+    def close(self) -> None:
+        """Take nothing more in; what was handed in before is still published."""
+        self._is_open = False
 
     def _partitions_of(self, item: Item) -> Sequence[int]:
         if isinstance(item, PlantConfigured):
@@ -64,39 +74,72 @@ class GroupCommit:
             raise RejectedError(f"{type(item).__name__} belongs to no asset: name its partition")
         return (partition_of(AssetKey(item.tenant, item.asset), len(self._groups)),)
 
-    def _enqueue(self, partition: int, items: Sequence[Item]) -> "asyncio.Future[None]":
-        size = sum(map(_size, items))
-        if size > self._bus.max_payload_bytes:
-            raise RejectedError(f"{size} bytes at once are more than the {self._bus.max_payload_bytes} of a message")
+    async def _stored(self, by_partition: dict[int, list[bytes]]) -> None:
+        size = sum(len(item) for items in by_partition.values() for item in items)
+        if not self._is_open:
+            raise UnavailableError("nothing more is taken in: this program is stopping")
         if self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError("the store is slower than what comes in; try again later")
+        messages = [(p, part) for p, items in by_partition.items() for part in self._parts(items)]
+        await _all([self._join(partition, part) for partition, part in messages])
+
+    def _parts(self, items: list[bytes]) -> Iterator[list[bytes]]:
+        """Cut the items of one call where they are larger than a message may be."""
+        most = self._bus.max_payload_bytes - FRAME_BYTES
+        part: list[bytes] = []
+        size = 0
+        for item in items:
+            if len(item) > most:
+                raise RejectedError(f"{len(item)} bytes at once are more than the {most} of a message")
+            if size + len(item) > most:
+                yield part
+                part, size = [], 0
+            part.append(item)
+            size += len(item)
+        if part:
+            yield part
+
+    def _join(self, partition: int, items: list[bytes]) -> "asyncio.Future[None]":
+        """Add items to the last group of a partition that has room, and see that it is published."""
+        size = sum(map(len, items))
         groups = self._groups[partition]
         if not groups or groups[-1].size + size > GROUP_BYTES:
             groups.append(_Group(asyncio.get_running_loop().create_future()))
         group = groups[-1]
-        group.items.extend(items)
+        group.items += items
         group.size += size
         self._waiting_bytes += size
         if not self._busy[partition]:
             self._busy[partition] = True
-            self._tasks.create_task(self._drain(partition))
+            self._tasks.create_task(self._drain(partition)).add_done_callback(lambda task: self._ended(task, groups))
         return group.stored
 
     async def _drain(self, partition: int) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
         groups = self._groups[partition]
+        await asyncio.sleep(GATHER_SECONDS)
         while groups:
-            group = groups.popleft()
-            try:
-                await self._publish(partition, encode_items(group.items))
-            except IotEdgeAnomalyError as error:
-                group.stored.set_exception(error)
-                group.stored.exception()  # a caller that was cancelled never looks
-            else:
-                group.stored.set_result(None)
-            finally:
-                self._waiting_bytes -= group.size
+            await self._store(partition, groups.popleft())
         self._busy[partition] = False
+
+    def _ended(self, task: "asyncio.Task[None]", groups: "deque[_Group]") -> None:
+        """Where a drain was cancelled, perhaps before it began, let go of the callers that it leaves behind."""
+        while task.cancelled() and groups:
+            self._done(groups.popleft())
+
+    async def _store(self, partition: int, group: _Group) -> None:
+        try:
+            await self._publish(partition, join_items(group.items))
+            group.stored.set_result(None)
+        except IotEdgeAnomalyError as error:
+            group.fail(error)
+        finally:
+            self._done(group)
+
+    def _done(self, group: _Group) -> None:
+        """Forget a group; callers of one that was cut off are told, instead of waiting for ever."""
+        self._waiting_bytes -= group.size
+        if not group.stored.done():
+            group.fail(UnavailableError("this program stopped before the store had answered"))
 
     async def _publish(self, partition: int, data: bytes) -> None:
         self._published += 1
@@ -117,7 +160,11 @@ class GroupCommit:
 async def open_intake(bus: Bus, partitions: int) -> AsyncIterator[GroupCommit]:
     """Open a group commit for the time of the block; what it was handed is published before the block ends."""
     async with asyncio.TaskGroup() as tasks:
-        yield GroupCommit(bus, partitions, tasks)
+        intake = GroupCommit(bus, partitions, tasks)
+        try:
+            yield intake
+        finally:
+            intake.close()
 
 
 async def _all(stored: "Sequence[asyncio.Future[None]]") -> None:
@@ -129,11 +176,3 @@ async def _all(stored: "Sequence[asyncio.Future[None]]") -> None:
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
-
-
-def _size(item: Item) -> int:
-    if type(item) is not Batch:
-        return 4096
-    columns = len(item.time_ns) + len(item.sensor) + len(item.value) + len(item.quality)
-    names = sum(map(len, item.sensors)) * 4
-    return 512 + columns + names + sum(len(record.raw) + 4 * len(record.reason) for record in item.set_aside)
