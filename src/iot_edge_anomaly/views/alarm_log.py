@@ -7,7 +7,9 @@ from typing import NamedTuple
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 
-MOST_OVER = 2_000
+MOST_ALARMS = 2_000
+"""So many are kept of those that are over."""
+
 MOST_TRANSITIONS = 50
 
 
@@ -28,7 +30,7 @@ class AlarmView(NamedTuple):
 class AlarmLog:
     """Keeps every open alarm, however old, and so many of those that are over."""
 
-    def __init__(self, most_over: int = MOST_OVER) -> None:
+    def __init__(self, most_over: int = MOST_ALARMS) -> None:
         self._most_over = most_over
         self._alarms: dict[str, AlarmView] = {}
         self._open: dict[AssetKey, dict[str, None]] = {}

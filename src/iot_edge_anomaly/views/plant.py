@@ -12,10 +12,10 @@ from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AssetOutcome, Commit, Notice, Phase, SourceCount
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, settings_for
-from iot_edge_anomaly.views.alarm_log import AlarmLog, AlarmView
+from iot_edge_anomaly.views.alarm_log import MOST_ALARMS, AlarmLog, AlarmView
 from iot_edge_anomaly.views.trend import Trend, TrendView
 
-__all__ = ["AlarmView", "AssetView", "Plant"]
+__all__ = ["MOST_ALARMS", "AlarmView", "AssetView", "Plant"]
 
 MAINTENANCE = "maintenance"
 """The notice that says until when (its time) an asset is being worked on; 0: not any more."""
