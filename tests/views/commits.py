@@ -47,6 +47,7 @@ def rows(values: Sequence[Sequence[float]], first: int = 0, sensors: tuple[str, 
 
 def event(name: str, before: AlarmState, after: AlarmState, second: int, incident: str = "I1") -> AlarmEvent:
     what = {UNSEEN: "raise", SEEN: "acknowledge", RETURNED: "return", NORMAL: "return"}[after]
+    what = "re-raise" if before is RETURNED and after is UNSEEN else what
     return AlarmEvent(
         name, incident, "score", what, before, after, second * NS, Priority.HIGH, f"reason of {name} at {second}"
     )

@@ -1,27 +1,20 @@
 """Follow a real stream: live, rebuilt, through a kill of the server, past what cannot be read."""
 
-import asyncio
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from commits import TANK, a_history, plant_of, shown  # type: ignore[import-not-found]
+from view_broker import eventually, running  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.bus.codec import encode_commit
-from iot_edge_anomaly.bus.connection import Bus, connect
-from iot_edge_anomaly.bus.server import embedded_address, server_binary, until_ready, write_configuration
-from iot_edge_anomaly.bus.settings import BusSettings
-from iot_edge_anomaly.bus.streams import ensure_streams, outcomes_subject
+from iot_edge_anomaly.bus.connection import Bus
+from iot_edge_anomaly.bus.streams import outcomes_subject
 from iot_edge_anomaly.core.outcomes import Commit
 from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.views.follow import follow_plant, read_plant
 from iot_edge_anomaly.views.plant import Plant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
-SETTINGS = BusSettings(quota_mb=64, partitions=2)
 
 
 @pytest.fixture
@@ -29,52 +22,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Broker:
-    def __init__(self, folder: Path) -> None:
-        self.port, mqtt_port = free_port(), free_port()
-        self.address = embedded_address(folder, SETTINGS, port=self.port, mqtt_port=mqtt_port)
-        configuration = write_configuration(folder, SETTINGS, port=self.port, mqtt_port=mqtt_port, devices=())
-        self._command = [str(server_binary(SETTINGS)), "-c", str(configuration)]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
-        async with asyncio.timeout(20):
-            await until_ready(self.address)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[tuple[Broker, Bus]]:
-    broker = Broker(folder)
-    await broker.start()
-    try:
-        async with connect(broker.address) as bus:
-            await ensure_streams(bus, 2, broker.address.quota_bytes)
-            yield broker, bus
-    finally:
-        broker.kill()
-
-
 async def store(bus: Bus, history: list[Commit]) -> None:
     for one in history:
         await bus.publish(outcomes_subject(one.partition), encode_commit(one))
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_rebuilt_is_live(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ _GRAVE = ("score", "limit:")
 class Alarm(msgspec.Struct, array_like=True):
     """One condition of one asset. `run` counts rows towards being raised (inactive) or returned (active).
 
-    `alarm_id` is empty in the state normal; `incident_id` until it was raised. `until_ns`: end of shelving.
+    `alarm_id` is empty in the state normal; `incident_id` until it was raised. `until_ns`: end of shelving. `since_ns`:
+    when it left the state normal.
     """
 
     condition: str
@@ -35,6 +36,7 @@ class Alarm(msgspec.Struct, array_like=True):
     priority: Priority = Priority.MEDIUM
     reason: str = ""
     returned_ns: int = 0
+    since_ns: int = 0
 
     @property
     def is_settled(self) -> bool:
@@ -174,8 +176,28 @@ def apply(
 def identify(book: AlarmBook, key: AssetKey, alarm: Alarm, time_ns: int) -> None:
     """Name an alarm that leaves the state normal; the same history gives the same name."""
     book.raised += 1
+    alarm.since_ns = time_ns
     text = f"{key.tenant}\0{key.asset}\0{alarm.condition}\0{time_ns}\0{book.raised}"
     alarm.alarm_id = f"A{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
+
+
+def standing(book: AlarmBook, configuration: str) -> list[AlarmEvent]:
+    """Tell of the open alarms to one who was not there: what each was raised for, and its state now."""
+    return [
+        AlarmEvent(
+            alarm.alarm_id,
+            alarm.incident_id,
+            alarm.condition,
+            Event.RAISE.value,
+            AlarmState.NORMAL,
+            alarm.state,
+            alarm.since_ns,
+            alarm.priority,
+            alarm.reason,
+            configuration=configuration,
+        )
+        for alarm in book.open_alarms()
+    ]
 
 
 def _incident(book: AlarmBook, alarm: Alarm, time_ns: int) -> str:

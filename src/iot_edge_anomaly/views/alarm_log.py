@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from iot_edge_anomaly.alarms.transitions import Event
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 
@@ -11,6 +12,7 @@ MOST_ALARMS = 2_000
 """So many are kept of those that are over."""
 
 MOST_TRANSITIONS = 50
+RAISE = Event.RAISE.value
 
 
 class AlarmView(NamedTuple):
@@ -39,7 +41,7 @@ class AlarmLog:
     def add(self, key: AssetKey, event: AlarmEvent) -> None:
         """Take a transition in; the oldest alarms that are over make room."""
         name = event.alarm_id
-        known = self._alarms.get(name)
+        known = None if event.event == RAISE else self._alarms.get(name)
         raised, before = (known.raised, known.transitions) if known else (event, ())
         self._alarms[name] = AlarmView(key, raised, event, (*before[1 - MOST_TRANSITIONS :], event))
         if event.after is AlarmState.NORMAL:

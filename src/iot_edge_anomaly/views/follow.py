@@ -1,4 +1,7 @@
-"""Keep a plant view up to date: read back a bounded stretch of commits, then follow the stream."""
+"""Keep a plant view up to date: read back a bounded stretch of commits, then follow the stream.
+
+What stands since before that stretch, assets that fell silent and alarms that nobody closed, is taken from checkpoints.
+"""
 
 import asyncio
 
@@ -9,6 +12,7 @@ from iot_edge_anomaly.bus.connection import Bus, Message
 from iot_edge_anomaly.bus.streams import OUTCOMES, outcomes_subject
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.views.plant import Plant
+from iot_edge_anomaly.views.standing import read_standing
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +25,7 @@ PAUSE_SECONDS = 0.5
 
 async def follow_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
     """Apply commits of all partitions until cancelled, through restarts of the server."""
-    start = await _until_known(bus, look_back)
+    start = await _until_begun(bus, partitions, plant, look_back)
     async with asyncio.TaskGroup() as tasks:
         for partition in range(partitions):
             tasks.create_task(_follow(bus, partition, plant, start))
@@ -29,7 +33,7 @@ async def follow_plant(bus: Bus, partitions: int, plant: Plant, look_back: int =
 
 async def read_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
     """Apply what is stored now, the same bounded stretch, and return. Raises UnavailableError."""
-    start = await _start(bus, look_back)
+    start = await _begin(bus, partitions, plant, look_back)
     for partition in range(partitions):
         position = start - 1
         while messages := await bus.read(OUTCOMES, outcomes_subject(partition), position + 1):
@@ -54,14 +58,18 @@ def _apply(messages: list[Message], plant: Plant) -> None:
             log.error("a stored commit cannot be read; left out of the view", seq=message.seq, error=str(error))
 
 
-async def _until_known(bus: Bus, look_back: int) -> int:
+async def _until_begun(bus: Bus, partitions: int, plant: Plant, look_back: int) -> int:
     while True:
         try:
-            return await _start(bus, look_back)
+            return await _begin(bus, partitions, plant, look_back)
         except UnavailableError:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _start(bus: Bus, look_back: int) -> int:
+async def _begin(bus: Bus, partitions: int, plant: Plant, look_back: int) -> int:
+    """Return from where on commits are to be read; what stands since before is in the plant then."""
     state = (await bus.stream_info(OUTCOMES))["state"]
-    return max(int(state["first_seq"]), int(state["last_seq"]) - look_back + 1, 1)
+    start = max(int(state["first_seq"]), int(state["last_seq"]) - look_back + 1, 1)
+    if start > 1:
+        await read_standing(bus, partitions, plant)
+    return start

@@ -10,12 +10,12 @@ import msgspec
 
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AssetOutcome, Commit, Notice, Phase, SourceCount
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AssetOutcome, Commit, Notice, Phase, SourceCount
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, settings_for
 from iot_edge_anomaly.views.alarm_log import MOST_ALARMS, AlarmLog, AlarmView
 from iot_edge_anomaly.views.trend import Trend, TrendView
 
-__all__ = ["MOST_ALARMS", "AlarmView", "AssetView", "Plant"]
+__all__ = ["MOST_ALARMS", "AlarmView", "AssetView", "Plant", "Standing"]
 
 MAINTENANCE = "maintenance"
 """The notice that says until when (its time) an asset is being worked on; 0: not any more."""
@@ -45,6 +45,18 @@ class AssetView(NamedTuple):
     maintenance_until_ns: int = 0
     model: str = ""
     seen_ns: int = 0
+
+
+class Standing(NamedTuple):
+    """An asset as a checkpoint knows it, for a view that begins later than the asset did."""
+
+    phase: Phase
+    progress: float
+    time_ns: int
+    model: str
+    seen_ns: int
+    maintenance_until_ns: int
+    alarms: Sequence[AlarmEvent]
 
 
 @dataclass
@@ -86,6 +98,19 @@ class Plant:
             self._apply(outcome, commit.now_ns)
         while self._trend_bytes > self._most_trend_bytes and self._forget():
             pass
+
+    def begin_with(self, key: AssetKey, standing: Standing) -> None:
+        """Take an asset in as it stood before the commits that follow."""
+        self._assets[key] = _Asset(
+            standing.phase,
+            standing.progress,
+            standing.time_ns,
+            model=standing.model,
+            seen_ns=standing.seen_ns,
+            maintenance_until_ns=standing.maintenance_until_ns,
+        )
+        for event in standing.alarms:
+            self._alarms.add(key, event)
 
     def assets(self) -> Sequence[AssetView]:
         """Return every asset with its open alarms, in order of name."""
