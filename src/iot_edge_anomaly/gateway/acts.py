@@ -111,7 +111,7 @@ def _asset(services: Services, call: Call, name: str) -> AssetKey:
 def _duration(text: str) -> timedelta:
     try:
         return parse_duration(text)
-    except (ConfigError, OverflowError) as error:
+    except ConfigError as error:
         raise RejectedError(str(error)) from error
 
 

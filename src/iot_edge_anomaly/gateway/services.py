@@ -6,23 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import structlog
 
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
+from iot_edge_anomaly.bus.streams import CONFIGURATION
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.core.clock import SystemClock
-from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
 from iot_edge_anomaly.gateway.models import Models
 from iot_edge_anomaly.gateway.recent import Recent
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.operations.acts import Operations
+from iot_edge_anomaly.pipeline.settings import unpack_rules
+from iot_edge_anomaly.training.trainer import RULES_KEY
 from iot_edge_anomaly.views.follow import follow_plant
 from iot_edge_anomaly.views.plant import Plant
 
 ROLE = "gateway"
-RETRY_SECONDS = 0.5
+RULES_SECONDS = 5.0
+"""How old the asset rules may be that acts are checked against."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,18 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
     ):
         tasks.start_soon(keep_snapshot, ROLE, metrics_folder(data_dir))
         plant = Plant()
-        tasks.start_soon(_keep_plant, bus, address.partitions, plant)
+        tasks.start_soon(follow_plant, bus, address.partitions, plant)
+        tasks.start_soon(_keep_rules, bus, plant)
         operations = Operations(plant, intake, SystemClock())
         yield Services(data_dir, address, bus, intake, Recent(), Models(bus), plant, operations)
         tasks.cancel_scope.cancel()
 
 
-async def _keep_plant(bus: Bus, partitions: int, plant: Plant) -> None:
+async def _keep_rules(bus: Bus, plant: Plant) -> None:
     while True:
         try:
-            await follow_plant(bus, partitions, plant)
-        except* UnavailableError:
-            await anyio.sleep(RETRY_SECONDS)
+            known = await bus.get_key(CONFIGURATION, RULES_KEY)
+            plant.rules = () if known is None else unpack_rules(known[0])
+        except (UnavailableError, ConfigError) as error:
+            log.debug("the asset rules stay as they were", error=str(error))
+        await anyio.sleep(RULES_SECONDS)
