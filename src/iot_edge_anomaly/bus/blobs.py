@@ -26,7 +26,8 @@ class Blobs:
     async def put(self, data: bytes) -> str:
         """Store and return the digest. The last part is written last: a blob is there whole, or not at all."""
         digest = digest_of(data)
-        parts = [data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)] or [b""]
+        size = min(PART_BYTES, self._bus.max_payload_bytes)
+        parts = [data[start : start + size] for start in range(0, len(data), size)] or [b""]
         for number, part in reversed(list(enumerate(parts))):
             await self._bus.publish(_subject(digest, number, len(parts)), part)
         return digest

@@ -98,5 +98,5 @@ def _check_rows(rows: Rows) -> None:
     wide = (len(rows.value), 2 * len(rows.expected), 2 * len(rows.contribution))
     if len(rows.time_ns) != 8 * count or len(rows.score) != 8 * count or any(size != 8 * cells for size in wide):
         raise RejectedError("the columns of scored rows differ in length")
-    if count and max(rows.quality) >= len(ROW_QUALITIES):
-        raise RejectedError("a scored row has an unknown quality")
+    if not rows.sensors or (count and max(rows.quality) >= len(ROW_QUALITIES)):
+        raise RejectedError("scored rows have no sensor, or an unknown quality")

@@ -346,7 +346,7 @@ async def connect(
 ) -> AsyncIterator[Bus]:
     """Open a connection for the time of the block. Raises UnavailableError if the server cannot be reached in time."""
     bus: Bus | None = None
-    refusals: list[str] = []
+    refusals: dict[str, None] = {}
 
     async def lost() -> None:
         _fail_requests(client)
@@ -361,7 +361,7 @@ async def connect(
     async def quiet(error: Exception) -> None:
         log.debug("bus", error=str(error))
         if bus is None:
-            refusals[:] = [str(error)]
+            refusals[str(error)] = None
 
     client = Client()
     try:
@@ -381,7 +381,7 @@ async def connect(
             )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         await client.close()
-        why = str(error) or " ".join(refusals) or "time-out"
+        why = str(error) or "; ".join(refusals) or "time-out"
         raise UnavailableError(f"the bus at {_shown(address.url)} cannot be reached: {why}") from error
     bus = Bus(client)
     try:
