@@ -107,3 +107,12 @@ async def commit_outcomes(address: BusAddress, model: str) -> None:
             if here:
                 commit = Commit(number, 1, 1, START_NS + 60 * NS, here)
                 await bus.publish(outcomes_subject(number), encode_commit(commit), expected_stream=OUTCOMES)
+
+
+async def commit_end_of(address: BusAddress, key: AssetKey, name: str) -> None:
+    """Publish a second commit, in which an alarm ends."""
+    number = partition_of(key, address.partitions)
+    outcome = AssetOutcome(key.tenant, key.asset, Phase.CALIBRATED, 1.0, alarms=(over(name, 70),))
+    async with connect(address) as bus:
+        commit = Commit(number, 2, 2, START_NS + 80 * NS, (outcome,))
+        await bus.publish(outcomes_subject(number), encode_commit(commit), expected_stream=OUTCOMES)

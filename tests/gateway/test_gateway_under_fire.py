@@ -1,5 +1,6 @@
 """What the gateway promises while parts of it are stopped or killed."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,7 +12,11 @@ import httpx
 import psutil
 import pytest
 from gateway_system import System, eventually, running  # type: ignore[import-not-found]
+from plant_of_two_tenants import PUMP, commit_end_of, commit_outcomes  # type: ignore[import-not-found]
 
+from iot_edge_anomaly.bus.connection import connect
+from iot_edge_anomaly.bus.streams import OUTCOMES, outcomes_subject
+from iot_edge_anomaly.core.messages import Acknowledge
 from iot_edge_anomaly.gateway.serve import command
 from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.security.tokens import token_store
@@ -142,3 +147,39 @@ def test_a_revoked_token_is_refused_without_a_restart(own_system: System) -> Non
         (record,) = [record for record in store.records() if record.name == "plc-7"]
         assert store.revoke(record.id)
         eventually(lambda: client.post("/v1/readings", json=numbered(2)).status_code == 401)
+
+
+def open_alarms(client: httpx.Client) -> list[str]:
+    return [alarm["id"] for alarm in client.get("/v1/alarms").json()["alarms"]]
+
+
+def test_acts_are_refused_while_the_broker_is_down_and_the_plant_is_followed_after(own_system: System) -> None:
+    with own_system.client() as client:
+        asyncio.run(commit_outcomes(own_system.address, ""))
+        eventually(lambda: open_alarms(client) == ["Anew", "Apress"])
+        own_system.kill_broker()
+        eventually(lambda: httpx.get(f"{own_system.url}/readyz").status_code == 503)
+        for path in ("/v1/alarms/Anew/acknowledge", "/v1/new-normal", "/v1/reconcile"):
+            method, body = ("GET", None) if path == "/v1/reconcile" else ("POST", {"asset": str(PUMP)})
+            assert client.request(method, path, json=body).status_code == 503
+        assert open_alarms(client) == ["Anew", "Apress"], "what was seen is still told"
+        own_system.start_broker()
+        eventually(lambda: client.post("/v1/alarms/Anew/acknowledge").status_code == 202)
+        asyncio.run(commit_end_of(own_system.address, PUMP, "new"))
+        eventually(lambda: open_alarms(client) == ["Apress"])
+        assert [type(item) for item in own_system.stored()] == [Acknowledge]
+
+
+def test_a_commit_of_a_newer_program_is_told_and_readings_are_taken_all_the_same(own_system: System) -> None:
+    async def publish() -> None:
+        async with connect(own_system.address) as bus:
+            await bus.publish(outcomes_subject(0), b"\xc8", expected_stream=OUTCOMES)
+
+    asyncio.run(publish())
+    with own_system.client() as client:
+        eventually(lambda: client.get("/readyz").status_code == 503)
+        for path in ("/readyz", "/v1/assets", "/v1/alarms"):
+            refused = client.get(path)
+            assert refused.status_code == 503
+            assert "upgrade it" in refused.json()["detail"]
+        assert client.post("/v1/readings", json=numbered(1)).status_code == 202

@@ -14,7 +14,7 @@ from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.bus.streams import CONFIGURATION
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.core.clock import SystemClock
-from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
+from iot_edge_anomaly.core.errors import ConfigError, FatalError, UnavailableError
 from iot_edge_anomaly.gateway.models import Models
 from iot_edge_anomaly.gateway.recent import Recent
 from iot_edge_anomaly.observability.health import Check
@@ -32,6 +32,14 @@ RULES_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass
+class Followed:
+    """The plant as it is followed; `fault` says why it is not any more."""
+
+    plant: Plant
+    fault: str = ""
+
+
 @dataclass(frozen=True)
 class Services:
     """What the gateway can reach."""
@@ -42,8 +50,15 @@ class Services:
     intake: Intake
     recent: Recent
     models: Models
-    plant: Plant
+    followed: Followed
     operations: Operations
+
+    @property
+    def plant(self) -> Plant:
+        """The plant as of the newest commits. Raises UnavailableError rather than tell what is out of date."""
+        if self.followed.fault:
+            raise UnavailableError(self.followed.fault)
+        return self.followed.plant
 
     def require_bus(self) -> None:
         """Return if the bus can be reached now. Raises UnavailableError at once instead of after a time-out."""
@@ -53,7 +68,11 @@ class Services:
     def checks(self) -> tuple[Check, ...]:
         """Return the facts that readiness rests on."""
         connected = self.bus.is_connected
-        return (Check("bus", connected, "connected" if connected else "cannot be reached; is the broker up?"),)
+        fault = self.followed.fault
+        return (
+            Check("bus", connected, "connected" if connected else "cannot be reached; is the broker up?"),
+            Check("plant", not fault, fault or "followed"),
+        )
 
 
 @asynccontextmanager
@@ -67,11 +86,21 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
     ):
         tasks.start_soon(keep_snapshot, ROLE, metrics_folder(data_dir))
         plant = Plant()
-        tasks.start_soon(follow_plant, bus, address.partitions, plant)
+        followed = Followed(plant)
+        tasks.start_soon(_follow, bus, address.partitions, followed)
         tasks.start_soon(_keep_rules, bus, plant)
         operations = Operations(plant, intake, SystemClock())
-        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), plant, operations)
+        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), followed, operations)
         tasks.cancel_scope.cancel()
+
+
+async def _follow(bus: Bus, partitions: int, followed: Followed) -> None:
+    """Follow the plant; readings are taken in even when what they led to cannot be read."""
+    try:
+        await follow_plant(bus, partitions, followed.plant)
+    except* FatalError as errors:
+        followed.fault = str(errors.exceptions[0])
+        log.error("the plant cannot be followed any more", error=followed.fault)
 
 
 async def _keep_rules(bus: Bus, plant: Plant) -> None:
