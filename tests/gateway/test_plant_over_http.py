@@ -24,11 +24,11 @@ from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.streams import CONFIGURATION
 from iot_edge_anomaly.core.messages import Acknowledge, Feedback, Maintenance, NewNormal, Shelve
 from iot_edge_anomaly.detection import linear
+from iot_edge_anomaly.gateway.services import RULES_KEY
 from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, pack_rules
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
 from iot_edge_anomaly.security.principal import Permission
-from iot_edge_anomaly.training.trainer import RULES_KEY
 
 pytestmark = pytest.mark.server
 EVERY_ACT = [

@@ -21,11 +21,13 @@ from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.operations.acts import Operations
 from iot_edge_anomaly.pipeline.settings import unpack_rules
-from iot_edge_anomaly.training.trainer import RULES_KEY
 from iot_edge_anomaly.views.follow import follow_plant
 from iot_edge_anomaly.views.plant import Plant
 
 ROLE = "gateway"
+RULES_KEY = "assets"
+"""The key of the asset rules in force, in the bucket of configurations."""
+
 RULES_SECONDS = 5.0
 """How old the asset rules may be that acts are checked against."""
 
