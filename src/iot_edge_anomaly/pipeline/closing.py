@@ -3,23 +3,29 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
-from iot_edge_anomaly.component.detector import Detector, Matrix, Scores
+from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
+from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.draft import Draft
-from iot_edge_anomaly.pipeline.learning import learn
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
 from iot_edge_anomaly.quality.checks import stuck_seconds
 
 _GOOD = ROW_QUALITIES.index(RowQuality.GOOD)
 _MISSING = ROW_QUALITIES.index(RowQuality.MISSING)
 _REJECTED = ROW_QUALITIES.index(RowQuality.REJECTED)
+_LARGEST = float(np.finfo(np.float32).max)
+_PRESENCE = {
+    "sensor-vanished": "has no reading any more: left out of the score while it is gone",
+    "sensor-returned": "is back",
+}
 
 
 class Ready(NamedTuple):
@@ -39,20 +45,20 @@ class Frame(NamedTuple):
     stuck: Matrix | None
 
 
-def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector]) -> None:
-    """Close what can be closed. Does nothing where nothing waits in a closed cell."""
+def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector], seq: int) -> None:
+    """Close what can be closed. Does nothing where nothing waits in a closed cell. `seq`: of the message under work."""
     ready = release(asset, draft)
     if ready is None:
         return
     frame = fuse(asset, ready)
-    _notice_vanished(asset, frame, draft)
-    scores = _score(asset, frame.values, models)
-    alarms = _judge(asset, frame, scores)
-    was_calm = asset.book.allows_learning
-    draft.alarms += (events := on_rows(asset.book, asset.key, alarms, asset.profile.alarms))
-    quality = _row_quality(frame.values)
+    has_vanished = _notice_vanished(asset, frame, draft)
+    scores = _score(asset, frame.values, models, draft)
+    quality = _row_quality(frame.values, has_vanished)
     draft.rows.append(_rows(asset, frame, scores, quality))
-    learn(asset, frame.time_ns, quality != _REJECTED, is_calm=was_calm and asset.book.allows_learning and not events)
+    may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & (quality != _REJECTED)
+    if asset.learning.since_seq:
+        learning.learn(asset, frame.time_ns, may_learn)
+        draft.fit_request = learning.request(asset, seq) or draft.fit_request
 
 
 def release(asset: Asset, draft: Draft) -> Ready | None:
@@ -62,41 +68,45 @@ def release(asset: Asset, draft: Draft) -> Ready | None:
         return None
     times, sensor = np.concatenate(waiting.time_ns), np.concatenate(waiting.sensor)
     value, source = np.concatenate(waiting.value), np.concatenate(waiting.source)
+    waiting.time_ns, waiting.sensor, waiting.value, waiting.source = [times], [sensor], [value], [source]
     closed = times < asset.closed_ns
     if not closed.any():
         return None
-    for number, used in enumerate(np.bincount(source[closed], minlength=len(asset.sources)).tolist()):
+    for name, used in zip(asset.sources, np.bincount(source[closed], minlength=len(asset.sources)), strict=True):
         if used:
-            count = draft.count(list(asset.sources)[number])
-            count.used += used
-            count.held -= used
+            count = draft.count(name)
+            count.used += int(used)
+            count.held -= int(used)
     rest = ~closed
     waiting.time_ns, waiting.sensor = [times[rest]], [sensor[rest]]
     waiting.value, waiting.source = [value[rest]], [source[rest]]
-    waiting.count, waiting.known = int(rest.sum()), None
+    waiting.count = len(waiting.time_ns[0])
+    if waiting.known is not None:
+        waiting.known.difference_update(zip(times[closed].tolist(), sensor[closed].tolist(), strict=True))
     return Ready(times[closed], sensor[closed], value[closed])
 
 
 def fuse(asset: Asset, ready: Ready) -> Frame:
     """Bring readings onto the grid; what is stuck counts as missing, short holes hold the last value."""
-    time_ns, raw = close_cells(*ready, grid_ns=asset.profile.grid_ns, sensors=len(asset.sensors))
+    profile, channels = asset.profile, asset.channels
+    time_ns, raw = close_cells(*ready, grid_ns=profile.grid_ns, sensors=len(asset.sensors))
     stuck = None
     trusted = raw
-    if (asset.profile.stuck_limit > 0).any():
-        stuck, asset.changed_ns = stuck_seconds(
-            raw, time_ns, asset.raw_value, asset.changed_ns, asset.profile.stuck_limit
+    if profile.watches_stuck:
+        stuck, channels.changed_ns = stuck_seconds(
+            raw, time_ns, channels.raw_value, channels.changed_ns, profile.stuck_limit
         )
-        _, asset.raw_value, _ = hold_last(raw, time_ns, asset.raw_value, asset.last_ns, 0)
+        _, channels.raw_value, _ = hold_last(raw, time_ns, channels.raw_value, channels.last_ns, 0)
         trusted = np.where(stuck > 0, np.nan, raw)
-    held, asset.last_value, asset.last_ns = hold_last(
-        trusted, time_ns, asset.last_value, asset.last_ns, asset.profile.hold_ns
+    held, channels.last_value, channels.last_ns = hold_last(
+        trusted, time_ns, channels.last_value, channels.last_ns, profile.hold_ns
     )
     return Frame(time_ns, raw, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
 
 
-def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector]) -> Scores:
+def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector], draft: Draft) -> Scores:
     """Score with the model of the asset, or with the cold start; sensors that it does not know contribute nothing."""
-    detector = _ready_detector(asset, models)
+    detector = _ready_detector(asset, models, draft)
     if detector.sensors == tuple(asset.sensors):
         asset.detector_state, scores = detector.score(asset.detector_state, values)  # type: ignore[arg-type]
         return scores
@@ -111,18 +121,63 @@ def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector]) -> Scor
     return Scores(scores.score, expected, contribution)
 
 
-def _ready_detector(asset: Asset, models: Mapping[str, Detector]) -> Detector:
+def _ready_detector(asset: Asset, models: Mapping[str, Detector], draft: Draft) -> Detector:
     """Return the asset's detector with its state in place: as it was stored, or fresh."""
     if asset.detector is None:
         if asset.model and asset.model not in models:
             raise FatalError(f"{asset.key} is scored by {asset.model}, which was not handed to the step")
         asset.detector = models[asset.model] if asset.model else ColdStart(tuple(asset.sensors))
     if asset.detector_state is None:
-        stored = asset.stored_detector_state
-        asset.detector_state = asset.detector.restore(stored) if stored else asset.detector.start()
+        asset.detector_state = _restored(asset, asset.detector, draft)
     if asset.phase is Phase.LEARNING:
         asset.phase = Phase.PROVISIONAL
     return asset.detector
+
+
+def _restored(asset: Asset, detector: Detector, draft: Draft) -> DetectorState:
+    """Return the stored state; a fresh one where there is none, or where another version wrote it."""
+    if not asset.stored_detector_state:
+        return detector.start()
+    try:
+        return detector.restore(asset.stored_detector_state)
+    except ValueError as error:
+        draft.notices.append(Notice("detector-restarted", "", f"scores begin anew: {error}", asset.closed_ns))
+        return detector.start()
+
+
+def _raise_alarms(asset: Asset, rows: ScoredRows, draft: Draft) -> NDArray[np.bool_]:
+    """Let the alarms see the rows; return during which of them all was calm (worked out only where it is asked for).
+
+    While nothing is the matter all rows go at once; else one by one, because calm may come and go between them.
+    """
+    book, settings = asset.book, asset.profile.alarms
+    if not asset.learning.since_seq:
+        draft.alarms += on_rows(book, asset.key, rows, settings)
+        return np.zeros(len(rows.time_ns), bool)
+    if not book.alarms:
+        before = msgspec.structs.replace(book, alarms={})
+        if not on_rows(book, asset.key, rows, settings) and not book.alarms:
+            return np.full(len(rows.time_ns), book.allows_learning)
+        book = asset.book = before
+    calm = np.empty(len(rows.time_ns), bool)
+    for row in range(len(calm)):
+        was_calm = book.allows_learning
+        draft.alarms += on_rows(book, asset.key, _only(rows, row), settings)
+        calm[row] = was_calm and book.allows_learning
+    return calm
+
+
+def _only(rows: ScoredRows, row: int) -> ScoredRows:
+    one = slice(row, row + 1)
+    return rows._replace(
+        time_ns=rows.time_ns[one],
+        values=rows.values[one],
+        score=rows.score[one],
+        expected=rows.expected[one],
+        contribution=rows.contribution[one],
+        raw=rows.raw[one],
+        stuck_seconds=None if rows.stuck_seconds is None else rows.stuck_seconds[one],
+    )
 
 
 def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
@@ -140,11 +195,12 @@ def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
     )
 
 
-def _row_quality(values: Matrix) -> NDArray[np.uint8]:
-    present = np.isfinite(values).sum(axis=1)
-    quality = np.full(len(values), _MISSING, np.uint8)
-    quality[present == values.shape[1]] = _GOOD
-    quality[present == 0] = _REJECTED
+def _row_quality(values: Matrix, has_vanished: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Return good where every sensor is there that has not vanished, rejected where none is."""
+    present = np.isfinite(values)
+    complete = (present if has_vanished is None else present | has_vanished).all(axis=1)
+    quality = np.where(complete, _GOOD, _MISSING).astype(np.uint8)
+    quality[~present.any(axis=1)] = _REJECTED
     return quality
 
 
@@ -155,24 +211,35 @@ def _rows(asset: Asset, frame: Frame, scores: Scores, quality: NDArray[np.uint8]
         frame.values.astype("<f8").tobytes(),
         scores.score.astype("<f8").tobytes(),
         quality.tobytes(),
-        scores.expected.astype("<f4").tobytes(),
-        scores.contribution.astype("<f4").tobytes(),
+        _shortened(scores.expected),
+        _shortened(scores.contribution),
         asset.phase,
         asset.model,
     )
 
 
-def _notice_vanished(asset: Asset, frame: Frame, draft: Draft) -> None:
-    """Say once when a sensor is gone while others go on, and once when it is back."""
-    gone = ~np.isfinite(frame.values[-1]) & (asset.last_ns > LONG_AGO_NS)
-    if not gone.any() and not asset.vanished:
-        return
-    at_ns = int(frame.time_ns[-1])
-    for number, sensor in enumerate(asset.sensors):
-        if gone[number] and sensor not in asset.vanished:
-            asset.vanished.add(sensor)
-            text = f"{sensor} has no reading any more: left out of the score while it is gone"
-            draft.notices.append(Notice("sensor-vanished", sensor, text, at_ns))
-        elif not gone[number] and sensor in asset.vanished:
-            asset.vanished.discard(sensor)
-            draft.notices.append(Notice("sensor-returned", sensor, f"{sensor} is back", at_ns))
+def _shortened(values: Matrix) -> bytes:
+    """Write as float32; what is larger than that holds is cut."""
+    return np.clip(values, -_LARGEST, _LARGEST).astype("<f4").tobytes()
+
+
+def _notice_vanished(asset: Asset, frame: Frame, draft: Draft) -> NDArray[np.bool_] | None:
+    """Say when a sensor has not been read for long while others go on, and when it is back.
+
+    Return at which rows (n by k) each sensor has vanished; None: none at any.
+    """
+    channels, fresh = asset.channels, np.isfinite(frame.raw)
+    if fresh.all() and not channels.has_vanished.any():
+        channels.seen_ns[:] = frame.time_ns[-1]
+        return None
+    seen_ns = np.where(fresh, frame.time_ns[:, None], LONG_AGO_NS)
+    seen_ns = np.maximum.accumulate(np.concatenate((channels.seen_ns[None], seen_ns)), axis=0)[1:]
+    channels.seen_ns = seen_ns[-1].copy()
+    vanished = (seen_ns > LONG_AGO_NS) & (frame.time_ns[:, None] - seen_ns > asset.profile.vanish_ns)
+    changes = np.diff(np.concatenate((channels.has_vanished[None], vanished)), axis=0)
+    channels.has_vanished = vanished[-1].copy()
+    for row, number in np.argwhere(changes).tolist():
+        kind = "sensor-vanished" if vanished[row, number] else "sensor-returned"
+        sensor = asset.sensors[number]
+        draft.notices.append(Notice(kind, sensor, f"{sensor} {_PRESENCE[kind]}", int(frame.time_ns[row])))
+    return vanished

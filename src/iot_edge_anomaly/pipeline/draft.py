@@ -41,7 +41,9 @@ class Draft:
         self.count(source).set_aside += record.count
 
     def outcomes(self, asset: Asset) -> list[AssetOutcome]:
-        """Return what was concluded: one outcome, or several where the sensors changed on the way."""
+        """Return what was concluded: nothing, one outcome, or several where the sensors changed on the way."""
+        if not (self.counts or self.rows or self.alarms or self.notices):
+            return []
         blocks = _merged(self.rows) or [None]
         first = AssetOutcome(
             asset.key.tenant,

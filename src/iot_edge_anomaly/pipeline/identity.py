@@ -35,7 +35,7 @@ class Verdict(Enum):
 class SeenSet(msgspec.Struct, array_like=True):
     """Sequences seen of one epoch: those above `given_up` up to `low`, and `low + 1 + i` where bit i of `above` is set.
 
-    `above` is little-endian; `lost` counts gaps at or below `low`; `far` is the number that was too far ahead (-1: none).
+    `above` is little-endian; `lost` counts gaps up to `low`; `far` is the number that was too far ahead (-1: none).
     """
 
     epoch: int

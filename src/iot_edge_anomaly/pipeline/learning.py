@@ -1,36 +1,68 @@
-"""The learning gate: which rows may be learned from, and when there are enough to ask for a model."""
+"""The learning gate: which rows may be learned from, and when there are enough to ask for a model.
+
+Rows are judged one by one and counted only up to what is needed, so that what is asked for does not depend on how
+messages were cut into steps: a request is never lost between a crash and the replay after it.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.outcomes import FitRequest, Phase
-from iot_edge_anomaly.pipeline.state import Asset, Learning
+from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Learning
 
-MOST_SPANS = 64
+MOST_SPANS = 256
 AFTER_FAILURE = 2
 """How many times as many rows are gathered before the next attempt after a fit that failed."""
 
+MOST_AFTER_FAILURE = 16
+"""How many times the usual rows are gathered at most."""
 
-def learn(asset: Asset, time_ns: NDArray[np.int64], is_good: NDArray[np.bool_], *, is_calm: bool) -> None:
-    """Count rows towards a fit: good ones, while no alarm stands and nobody works on the asset."""
-    learning = asset.learning
-    if learning.since_seq == 0 or learning.is_asked:
-        return
-    if not is_calm or not is_good.any():
-        learning.is_open = False
-        return
-    first, last = int(time_ns[is_good][0]), int(time_ns[is_good][-1])
-    if learning.is_open and is_good.all():
-        learning.spans[-1] = (learning.spans[-1][0], last)
-    else:
-        learning.spans = [*learning.spans[1 - MOST_SPANS :], (first, last)]
-    learning.is_open = bool(is_good[-1])
-    learning.rows += int(is_good.sum())
+PATIENCE = 10
+"""A request that nobody has answered after so many times the rows it took is made again."""
+
+ABANDONED_NS = 2 * 86_400 * 1_000_000_000
+"""An asset that is silent for so long keeps no input from being purged; it gathers anew when it comes back."""
+
+FIRST_MODEL = "first model"
+NEW_NORMAL = "new normal"
+NEW_SENSOR = "new sensor"
+NEW_GRID = "new grid"
 
 
-def begin(asset: Asset, seq: int) -> None:
+def begin(asset: Asset, seq: int, why: str) -> None:
     """Start to gather rows from this input message on."""
-    asset.learning = Learning(seq, needed=asset.profile.learn_rows)
+    asset.learning = Learning(seq, why, asset.profile.learn_rows)
+
+
+def begin_anew(asset: Asset, seq: int, why: str) -> None:
+    """Gather rows again; until there is a new model the score of the old one raises no alarms."""
+    begin(asset, seq, why)
+    if asset.phase is Phase.CALIBRATED:
+        asset.phase = Phase.PROVISIONAL
+
+
+def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]) -> None:
+    """Take n rows in time order towards a fit, those of them that may be learned from."""
+    learning = asset.learning
+    if learning.is_asked:
+        learning.unanswered += int(may_learn.sum())
+        learning.is_asked = learning.unanswered < PATIENCE * learning.needed
+        return
+    edges = np.flatnonzero(np.diff(may_learn, prepend=False, append=False)).tolist()
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        stop = min(stop, start + learning.needed - learning.rows)
+        if stop <= start:
+            break
+        first, last, rows = int(time_ns[start]), int(time_ns[stop - 1]), stop - start
+        if learning.is_open and start == 0:
+            first, _, before = learning.spans.pop()
+            learning.spans.append((first, last, before + rows))
+        else:
+            learning.spans.append((first, last, rows))
+        learning.rows += rows
+        if len(learning.spans) > MOST_SPANS:
+            learning.rows -= learning.spans.pop(0)[2]
+    learning.is_open = bool(may_learn[-1])
 
 
 def request(asset: Asset, last_seq: int) -> FitRequest | None:
@@ -38,23 +70,36 @@ def request(asset: Asset, last_seq: int) -> FitRequest | None:
     learning = asset.learning
     if learning.since_seq == 0 or learning.is_asked or learning.rows < learning.needed:
         return None
-    learning.is_asked = True
-    why = "new normal" if asset.model else "first model"
+    learning.is_asked, learning.unanswered = True, 0
+    spans = tuple((first, last) for first, last, _ in learning.spans)
     profile = asset.profile
     return FitRequest(
-        learning.since_seq, last_seq, tuple(learning.spans), profile.false_alarms_per_week, profile.detector, why
+        learning.since_seq, last_seq, spans, profile.false_alarms_per_week, profile.detector, learning.why
     )
 
 
-def fit_failed(asset: Asset) -> None:
-    """Go on gathering: the next attempt has twice the rows."""
-    asset.learning.needed = AFTER_FAILURE * max(asset.learning.rows, asset.learning.needed)
-    asset.learning.is_asked = False
-    asset.learning.is_open = False
+def fit_failed(asset: Asset, seq: int) -> bool:
+    """Gather anew, more than before; tell whether there was anything to answer."""
+    if not asset.learning.is_asked:
+        return False
+    why, needed = asset.learning.why, asset.learning.needed
+    begin(asset, seq, why)
+    asset.learning.needed = min(AFTER_FAILURE * needed, MOST_AFTER_FAILURE * asset.learning.needed)
+    return True
+
+
+def is_outdated(asset: Asset) -> bool:
+    """Tell whether an answer of the trainer is to a request from before all was to be learned anew."""
+    return asset.learning.why in (NEW_NORMAL, NEW_GRID) and not asset.learning.is_asked
 
 
 def activate(asset: Asset, digest: str) -> None:
     """Score with this model from here on; what was gathered has served."""
     asset.model, asset.phase = digest, Phase.CALIBRATED
-    asset.detector, asset.detector_state, asset.stored_detector_state = None, None, b""
+    asset.forget_detector()
     asset.learning = Learning()
+
+
+def is_abandoned(asset: Asset, now_ns: int) -> bool:
+    """Tell whether an asset has been silent for so long that what it gathered is given up."""
+    return LONG_AGO_NS < asset.last_heard_ns < now_ns - ABANDONED_NS

@@ -29,20 +29,26 @@ class Profile:
     detector: str
     ranges: Ranges
     stuck_limit: NDArray[np.float64]
+    watches_stuck: bool
     silence_ns: NDArray[np.int64]
+    vanish_ns: NDArray[np.int64]
     alarms: AlarmSettings
 
     def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
         """Return the profile for these sensors."""
         known = [sensor_settings(self.settings, sensor) for sensor in sensors]
+        stuck_limit = np.array([one.stuck_seconds or 0.0 for one in known])
+        silence_ns = np.array([round((one.silence_seconds or 0.0) * NS) or NEVER_NS for one in known], np.int64)
         return replace(
             self,
             ranges=Ranges(
                 np.array([-np.inf if one.low is None else one.low for one in known]),
                 np.array([np.inf if one.high is None else one.high for one in known]),
             ),
-            stuck_limit=np.array([one.stuck_seconds or 0.0 for one in known]),
-            silence_ns=np.array([round((one.silence_seconds or 0.0) * NS) or NEVER_NS for one in known], np.int64),
+            stuck_limit=stuck_limit,
+            watches_stuck=bool((stuck_limit > 0).any()),
+            silence_ns=silence_ns,
+            vanish_ns=np.maximum(np.where(silence_ns == NEVER_NS, 0, silence_ns), self.hold_ns),
             alarms=_alarm_settings(self, dict(zip(sensors, known, strict=True))),
         )
 
@@ -61,6 +67,8 @@ def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Pro
         settings.detector or "linear",
         Ranges(np.empty(0), np.empty(0)),
         np.empty(0),
+        False,
+        np.empty(0, np.int64),
         np.empty(0, np.int64),
         AlarmSettings(settings.on_delay_rows or 1, settings.off_delay_rows or 1, (), {}, {}, version),
     )

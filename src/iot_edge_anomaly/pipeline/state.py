@@ -29,14 +29,53 @@ class Source(msgspec.Struct, array_like=True):
 
 
 class Learning(msgspec.Struct, array_like=True):
-    """What has been gathered towards a fit. `since_seq` 0: nothing to be learned."""
+    """What has been gathered towards a fit. `since_seq` 0: nothing to be learned.
+
+    `spans`: first and last time of each run of rows that may be learned from, and how many there are. `unanswered`
+    counts such rows since a model was asked for.
+    """
 
     since_seq: int = 0
-    rows: int = 0
+    why: str = ""
     needed: int = 0
-    spans: list[tuple[int, int]] = []
+    rows: int = 0
+    spans: list[tuple[int, int, int]] = []
     is_open: bool = False
     is_asked: bool = False
+    unanswered: int = 0
+
+
+@dataclass
+class Channels:
+    """What is remembered of each sensor; one entry a sensor.
+
+    The value that is held and its time, the value last read and since when it reads so, the event time of the last
+    reading, the receipt time of the last message, whether it has vanished.
+    """
+
+    last_value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    last_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    raw_value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    changed_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    seen_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    heard_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    has_vanished: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+
+    def grow(self, by: int) -> None:
+        """Add sensors of which nothing is known."""
+        for name, column in vars(self).items():
+            unknown = {"f": np.nan, "i": LONG_AGO_NS, "b": False}[column.dtype.kind]
+            setattr(self, name, np.append(column, np.full(by, unknown, column.dtype)))
+
+    def to_bytes(self) -> tuple[bytes, ...]:
+        """Write the columns."""
+        return tuple(column.tobytes() for column in vars(self).values())
+
+    @classmethod
+    def from_bytes(cls, stored: tuple[bytes, ...]) -> "Channels":
+        """Read what `to_bytes` wrote. Raises ValueError if columns are missing or broken."""
+        kinds = [column.dtype for column in vars(cls()).values()]
+        return cls(*(np.frombuffer(data, kind).copy() for data, kind in zip(stored, kinds, strict=True)))
 
 
 @dataclass
@@ -56,7 +95,7 @@ class Waiting:
 
 @dataclass
 class Asset:
-    """One asset. Arrays have one entry a sensor, in order of `sensors`."""
+    """One asset. `channels` are in the order of `sensors`."""
 
     key: AssetKey
     profile: Profile
@@ -64,12 +103,7 @@ class Asset:
     sources: dict[str, Source] = field(default_factory=dict)
     waiting: Waiting = field(default_factory=Waiting)
     closed_ns: int = LONG_AGO_NS
-    last_value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    last_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    raw_value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    changed_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    heard_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    vanished: set[str] = field(default_factory=set)
+    channels: Channels = field(default_factory=Channels)
     book: AlarmBook = field(default_factory=AlarmBook)
     phase: Phase = Phase.LEARNING
     model: str = ""
@@ -79,15 +113,40 @@ class Asset:
     stored_detector_state: bytes = b""
     columns: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict)
 
-    def add_sensor(self, name: str) -> None:
-        """Give a sensor a column."""
-        self.sensors.append(name)
-        self.last_value = np.append(self.last_value, np.nan)
-        self.last_ns = np.append(self.last_ns, LONG_AGO_NS)
-        self.raw_value = np.append(self.raw_value, np.nan)
-        self.changed_ns = np.append(self.changed_ns, LONG_AGO_NS)
-        self.heard_ns = np.append(self.heard_ns, LONG_AGO_NS)
+    def add_sensors(self, names: list[str]) -> None:
+        """Give new sensors their columns."""
+        self.sensors += names
+        self.channels.grow(len(names))
         self.profile = self.profile.for_sensors(tuple(self.sensors))
+
+    def forget_detector(self) -> None:
+        """Start scoring anew."""
+        self.detector, self.detector_state, self.stored_detector_state = None, None, b""
+
+    @property
+    def vanished(self) -> set[str]:
+        """The sensors that have not been read for long."""
+        return {sensor for sensor, gone in zip(self.sensors, self.channels.has_vanished, strict=True) if gone}
+
+    @property
+    def last_ns(self) -> NDArray[np.int64]:
+        """The event time of each sensor's value."""
+        return self.channels.last_ns
+
+    @property
+    def heard_ns(self) -> NDArray[np.int64]:
+        """The receipt time of the last message with a reading of each sensor."""
+        return self.channels.heard_ns
+
+    def heard(self) -> dict[str, int]:
+        """Return for each sensor that was ever heard when that was last."""
+        pairs = zip(self.sensors, self.heard_ns.tolist(), strict=True)
+        return {sensor: at_ns for sensor, at_ns in pairs if at_ns > LONG_AGO_NS}
+
+    @property
+    def last_heard_ns(self) -> int:
+        """The receipt time of the last message."""
+        return int(self.channels.heard_ns.max(initial=LONG_AGO_NS))
 
     @property
     def progress(self) -> float:
@@ -114,8 +173,7 @@ class _AssetRecord(msgspec.Struct, array_like=True):
     sources: dict[str, Source]
     waiting: tuple[bytes, bytes, bytes, bytes]
     closed_ns: int
-    columns: tuple[bytes, bytes, bytes, bytes, bytes]
-    vanished: list[str]
+    channels: tuple[bytes, ...]
     book: AlarmBook
     phase: Phase
     model: str
@@ -134,14 +192,7 @@ def dump_asset(asset: Asset) -> bytes:
         asset.sources,
         tuple(b"".join(part.tobytes() for part in column) for column in columns),  # type: ignore[arg-type]  # four
         asset.closed_ns,
-        (
-            asset.last_value.tobytes(),
-            asset.last_ns.tobytes(),
-            asset.raw_value.tobytes(),
-            asset.changed_ns.tobytes(),
-            asset.heard_ns.tobytes(),
-        ),
-        sorted(asset.vanished),
+        asset.channels.to_bytes(),
         asset.book,
         asset.phase,
         asset.model,
@@ -168,7 +219,6 @@ def load_asset(key: AssetKey, data: bytes, profile: Profile) -> Asset:
         [np.frombuffer(sources, "<i8")] if count else [],
         count,
     )
-    last_value, last_ns, raw_value, changed_ns, heard_ns = record.columns
     return Asset(
         key,
         profile.for_sensors(tuple(record.sensors)),
@@ -176,12 +226,7 @@ def load_asset(key: AssetKey, data: bytes, profile: Profile) -> Asset:
         record.sources,
         waiting,
         record.closed_ns,
-        np.frombuffer(last_value, "<f8").copy(),
-        np.frombuffer(last_ns, "<i8").copy(),
-        np.frombuffer(raw_value, "<f8").copy(),
-        np.frombuffer(changed_ns, "<i8").copy(),
-        np.frombuffer(heard_ns, "<i8").copy(),
-        set(record.vanished),
+        Channels.from_bytes(record.channels),
         record.book,
         record.phase,
         record.model,

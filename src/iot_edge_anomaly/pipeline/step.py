@@ -4,42 +4,42 @@ Rows of an asset are worked out as late as order allows: at the end of the step,
 see them. So the cost is that of whole columns, and the result that of one message at a time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms import acts
-from iot_edge_anomaly.component.detector import Detector, Matrix
+from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.component.pipeline import Dump
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.messages import (
-    Acknowledge,
     AssetControl,
     Batch,
     Envelope,
-    Feedback,
-    FitFailed,
     Item,
-    Maintenance,
     ModelActivated,
-    NewNormal,
     PlantConfigured,
-    Shelve,
-    SourceIdle,
     Tick,
 )
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice, Phase, Rows
+from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice
 from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
+from iot_edge_anomaly.pipeline.controls import obey
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.profile import profile_of
-from iot_edge_anomaly.pipeline.settings import AssetRule, pack_rules, unpack_rules
+from iot_edge_anomaly.pipeline.settings import pack_rules, unpack_rules
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, PartitionState, dump_asset, load_asset
-from iot_edge_anomaly.pipeline.taking import add_sensors, close, is_new, take, unknown_sensors
+from iot_edge_anomaly.pipeline.taking import (
+    MOST_WAITING,
+    add_sensors,
+    close_all,
+    close_oldest,
+    is_new,
+    take,
+    unknown_sensors,
+)
 
 NS = 1_000_000_000
 
@@ -89,34 +89,11 @@ class AnomalyPipeline:
 
     def needed_from(self, state: PartitionState) -> int | None:
         """Return the oldest input sequence that is still needed to learn from; None if none is."""
-        return min((a.learning.since_seq for a in state.assets.values() if a.learning.since_seq), default=None)
-
-
-def fused_rows(
-    pipeline: AnomalyPipeline, envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...]
-) -> tuple[tuple[str, ...], NDArray[np.int64], Matrix]:
-    """Return sensors, times and fused values of one asset, as the pipeline sees them before it scores."""
-    state = pipeline.new_state()
-    state.rules = rules
-    frames: list[Rows] = []
-    for envelope in envelopes:
-        own = tuple(item for item in envelope.items if isinstance(item, Batch | SourceIdle) and _is_of(item, key))
-        _, outcomes = pipeline.step(state, [Envelope(own, envelope.seq)], {})
-        frames += [outcome.rows for outcome in outcomes if outcome.rows is not None]
-    sensors = tuple(state.assets[key].sensors) if key in state.assets else ()
-    values = [_widened(rows.values(), len(sensors)) for rows in frames]
-    if not values:
-        return sensors, np.empty(0, np.int64), np.empty((0, len(sensors)))
-    return sensors, np.concatenate([rows.times() for rows in frames]), np.concatenate(values)
-
-
-def _is_of(item: Batch | SourceIdle, key: AssetKey) -> bool:
-    return (item.tenant, item.asset) == (key.tenant, key.asset)
-
-
-def _widened(values: Matrix, columns: int) -> Matrix:
-    """Add empty columns for sensors that came later."""
-    return np.pad(values, ((0, 0), (0, columns - values.shape[1])), constant_values=np.nan)
+        gathering = (asset for asset in state.assets.values() if asset.learning.since_seq)
+        return min(
+            (asset.learning.since_seq for asset in gathering if not learning.is_abandoned(asset, state.now_ns)),
+            default=None,
+        )
 
 
 @dataclass
@@ -131,9 +108,9 @@ class _Run:
         if isinstance(item, Batch):
             self._batch(item, seq)
         elif isinstance(item, Tick):
-            self._tick(item)
+            self._tick(item, seq)
         elif isinstance(item, PlantConfigured):
-            self._configure(item)
+            self._configure(item, seq)
         else:
             self._control(item, seq)
 
@@ -141,113 +118,91 @@ class _Run:
         outcomes: list[AssetOutcome] = []
         for key, draft in self.drafts.items():
             asset = self.state.assets[key]
-            flush(asset, draft, self.models)
-            draft.fit_request = learning.request(asset, last_seq)
+            flush(asset, draft, self.models, last_seq)
             outcomes += draft.outcomes(asset)
         return tuple(outcomes)
 
     def _open(self, key: AssetKey) -> tuple[Asset, Draft]:
-        if key not in self.state.assets:
-            self.state.assets[key] = Asset(key, profile_of(key, self.state.rules, self.state.version))
+        asset = self.state.assets.get(key)
+        if asset is None:
+            asset = self.state.assets[key] = Asset(key, profile_of(key, self.state.rules, self.state.version))
         self.state.dirty.add(key)
-        return self.state.assets[key], self.drafts.setdefault(key, Draft())
+        draft = self.drafts.get(key)
+        if draft is None:
+            draft = self.drafts[key] = Draft()
+        return asset, draft
 
     def _batch(self, batch: Batch, seq: int) -> None:
         asset, draft = self._open(batch.key)
         if not is_new(asset, batch, draft):
             return
-        if asset.learning.since_seq == 0 and not asset.model:
-            learning.begin(asset, seq)
         if unknown := unknown_sensors(asset, batch):
-            flush(asset, draft, self.models)
+            flush(asset, draft, self.models, seq)
             add_sensors(asset, unknown, batch, draft)
-            if asset.model and asset.learning.since_seq == 0:
-                learning.begin(asset, seq)
+        self._see_to_learning(asset, draft, bool(unknown), seq)
         take(asset, batch, draft)
+        if asset.waiting.count > MOST_WAITING:
+            flush(asset, draft, self.models, seq)
+            if asset.waiting.count > MOST_WAITING:
+                close_oldest(asset, draft)
 
-    def _tick(self, tick: Tick) -> None:
+    def _see_to_learning(self, asset: Asset, draft: Draft, has_new_sensors: bool, seq: int) -> None:
+        gathered = asset.learning
+        if not gathered.since_seq:
+            if not asset.model:
+                learning.begin(asset, seq, learning.FIRST_MODEL)
+            elif has_new_sensors:
+                learning.begin(asset, seq, learning.NEW_SENSOR)
+        elif not gathered.is_asked and learning.is_abandoned(asset, self.state.now_ns):
+            flush(asset, draft, self.models, seq)
+            learning.begin(asset, seq, gathered.why)
+
+    def _tick(self, tick: Tick, seq: int) -> None:
         now_ns = self.state.now_ns = max(self.state.now_ns, tick.now_ns)
         for key, asset in self.state.assets.items():
             if not _minds_time(asset, now_ns):
                 continue
             asset, draft = self._open(key)
-            flush(asset, draft, self.models)
-            draft.alarms += acts.on_tick(asset.book, key, now_ns, _heard(asset), asset.profile.alarms)
+            flush(asset, draft, self.models, seq)
+            draft.alarms += acts.on_tick(asset.book, key, now_ns, asset.heard(), asset.profile.alarms)
 
-    def _configure(self, control: PlantConfigured) -> None:
+    def _configure(self, control: PlantConfigured, seq: int) -> None:
+        self.state.rules, self.state.version = unpack_rules(control.rules), control.version
         for key in self.state.assets:
             asset, draft = self._open(key)
-            flush(asset, draft, self.models)
-        self.state.rules, self.state.version = unpack_rules(control.rules), control.version
-        for key, asset in self.state.assets.items():
-            asset.profile = profile_of(key, self.state.rules, control.version).for_sensors(tuple(asset.sensors))
+            flush(asset, draft, self.models, seq)
+            profile = profile_of(key, self.state.rules, control.version).for_sensors(tuple(asset.sensors))
+            is_other_grid = profile.grid_ns != asset.profile.grid_ns
+            if is_other_grid:
+                self._leave_grid(asset, draft, profile.grid_ns, control, seq)
+            asset.profile = profile
+            if is_other_grid:
+                learning.begin_anew(asset, seq, learning.NEW_GRID)
+
+    def _leave_grid(self, asset: Asset, draft: Draft, grid_ns: int, control: PlantConfigured, seq: int) -> None:
+        """Close every cell of the grid there was, and let the new one begin behind them."""
+        before_ns = asset.profile.grid_ns
+        close_all(asset, before_ns)
+        flush(asset, draft, self.models, seq)
+        asset.closed_ns = -(-asset.closed_ns // grid_ns) * grid_ns
+        text = f"a row every {grid_ns / NS:g} s instead of {before_ns / NS:g} s: learning anew"
+        draft.notices.append(Notice("grid-changed", "", text, control.at_ns))
 
     def _control(self, control: AssetControl, seq: int) -> None:
         key = AssetKey(control.tenant, control.asset)
         if key not in self.state.assets and not isinstance(control, ModelActivated):
             return
         asset, draft = self._open(key)
-        flush(asset, draft, self.models)
-        settings = asset.profile.alarms
-        match control:
-            case Acknowledge():
-                draft.alarms += acts.acknowledge(asset.book, control, settings)
-            case Shelve():
-                draft.alarms += acts.shelve(asset.book, control, settings)
-            case Maintenance():
-                draft.alarms += acts.maintenance(asset.book, control, settings)
-                draft.notices.append(_maintenance_notice(control))
-            case ModelActivated():
-                _activate(asset, control, self.models, draft)
-            case FitFailed():
-                learning.fit_failed(asset)
-                draft.notices.append(Notice("fit-failed", "", control.reason, control.at_ns))
-            case NewNormal():
-                draft.alarms += acts.new_normal(asset.book, control, settings)
-                learning.begin(asset, seq)
-                if asset.phase is Phase.CALIBRATED:
-                    asset.phase = Phase.PROVISIONAL
-                draft.notices.append(Notice("new-normal", "", f"learning anew, asked by {control.by}", control.at_ns))
-            case SourceIdle():
-                if control.source in asset.sources:
-                    asset.sources[control.source].is_idle = True
-                    close(asset)
-            case Feedback():
-                verdict = "right" if control.was_right else "wrong"
-                text = f"alarm {control.alarm_id} was {verdict}, says {control.by}. {control.note}".strip()
-                draft.notices.append(Notice(f"feedback-{verdict}", control.alarm_id, text, control.at_ns))
-
-
-def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detector], draft: Draft) -> None:
-    """Take a model into use; one that could not be loaded is refused, and the asset goes on as it was."""
-    if control.digest not in models:
-        learning.fit_failed(asset)
-        text = f"model {control.digest} is missing or damaged; the asset goes on as before"
-        draft.notices.append(Notice("model-refused", "", text, control.at_ns))
-    elif control.digest != asset.model:
-        learning.activate(asset, control.digest)
-        draft.notices.append(Notice("model-activated", "", f"model {control.digest[:19]} is in use", control.at_ns))
-
-
-def _maintenance_notice(control: Maintenance) -> Notice:
-    is_over = control.until_ns <= control.at_ns
-    text = f"maintenance is over, says {control.by}" if is_over else f"in maintenance, says {control.by}"
-    text += f": {control.reason}" if control.reason else ""
-    return Notice("maintenance", "", text, 0 if is_over else control.until_ns)
+        flush(asset, draft, self.models, seq)
+        obey(asset, control, draft, self.models, seq)
 
 
 def _minds_time(asset: Asset, now_ns: int) -> bool:
     """Tell whether a tick changes anything for this asset; where all is quiet a few comparisons tell."""
     if not asset.book.alarms and not asset.book.is_in_maintenance and not _is_silent(asset, now_ns):
         return False
-    return acts.needs_tick(asset.book, now_ns, _heard(asset), asset.profile.alarms)
+    return acts.needs_tick(asset.book, now_ns, asset.heard(), asset.profile.alarms)
 
 
 def _is_silent(asset: Asset, now_ns: int) -> bool:
     return bool(((now_ns - asset.heard_ns > asset.profile.silence_ns) & (asset.heard_ns > LONG_AGO_NS)).any())
-
-
-def _heard(asset: Asset) -> dict[str, int]:
-    """Return for each sensor that was ever heard when that was last."""
-    pairs = zip(asset.sensors, asset.heard_ns.tolist(), strict=True)
-    return {sensor: at_ns for sensor, at_ns in pairs if at_ns > LONG_AGO_NS}

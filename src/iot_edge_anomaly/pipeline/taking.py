@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, SetAside
-from iot_edge_anomaly.core.outcomes import Notice
+from iot_edge_anomaly.core.outcomes import Notice, Phase
 from iot_edge_anomaly.fusion.grid import watermark
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.identity import Verdict
@@ -12,22 +12,28 @@ from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Source
 from iot_edge_anomaly.quality.checks import refusals
 
 MOST_SENSORS = 5_000
+MOST_SOURCES = 256
 MOST_WAITING = 500_000
 """Readings that may wait for their cell; beyond that the oldest cells are closed early."""
 
 AMBIGUOUS = "ambiguous: numbered too far from the others to tell whether it is a repeat"
+TOO_MANY_SOURCES = f"the asset has {MOST_SOURCES} sources already"
 TOO_MANY_SENSORS = f"the asset has {MOST_SENSORS} sensors already"
 
 
 def is_new(asset: Asset, batch: Batch, draft: Draft) -> bool:
     """Count a batch and tell whether its readings are to be taken in."""
-    source = source_of(asset, batch.source)
     count = draft.count(batch.source)
     count.accepted += batch.accepted
+    if batch.source not in asset.sources and len(asset.sources) >= MOST_SOURCES:
+        draft.put_aside(batch.source, SetAside(-1, "", TOO_MANY_SOURCES, b"", batch.accepted))
+        return False
+    source = _source_of(asset, batch.source)
     if batch.sequence != UNNUMBERED:
-        before = source.identity.gaps()
-        verdict = source.identity.judge(batch.epoch, batch.sequence)
-        count.gaps += source.identity.gaps() - before
+        identity = source.identity
+        before = identity.gaps()
+        verdict = identity.judge(batch.epoch, batch.sequence)
+        count.gaps += identity.gaps() - before
         if verdict is Verdict.DUPLICATE:
             count.duplicate += batch.accepted
             return False
@@ -39,16 +45,15 @@ def is_new(asset: Asset, batch: Batch, draft: Draft) -> bool:
     return bool(batch.value)
 
 
-def source_of(asset: Asset, name: str) -> Source:
-    """Return a source of an asset, made at first sight."""
+def _source_of(asset: Asset, name: str) -> Source:
     if name not in asset.sources:
         asset.sources[name] = Source(number=len(asset.sources))
     return asset.sources[name]
 
 
 def unknown_sensors(asset: Asset, batch: Batch) -> list[str]:
-    """Return the sensors of a batch that have no column yet."""
-    if batch.sensors in asset.columns:
+    """Return the sensors of a batch that have no column yet, and for which there is room."""
+    if batch.sensors in asset.columns or len(asset.sensors) >= MOST_SENSORS:
         return []
     known = set(asset.sensors)
     return [sensor for sensor in batch.sensors if sensor not in known]
@@ -56,14 +61,13 @@ def unknown_sensors(asset: Asset, batch: Batch) -> list[str]:
 
 def add_sensors(asset: Asset, names: list[str], batch: Batch, draft: Draft) -> None:
     """Give new sensors their columns, and say so unless the asset is just beginning."""
-    is_beginning = not asset.sensors
-    for name in names[: MOST_SENSORS - len(asset.sensors)]:
-        asset.add_sensor(name)
-        if not is_beginning:
-            text = f"{name} is new: shown, and left out of the score until it has been learned"
-            draft.notices.append(Notice("sensor-added", name, text, batch.received_ns))
-    if not asset.model:  # the cold start begins anew with the sensors there are now
-        asset.detector, asset.detector_state, asset.stored_detector_state = None, None, b""
+    names = names[: MOST_SENSORS - len(asset.sensors)]
+    asset.add_sensors(names)
+    if asset.phase is not Phase.LEARNING:
+        what = "left out of the score until it has been learned" if asset.model else "provisional scores begin anew"
+        draft.notices += [Notice("sensor-added", name, f"{name} is new: {what}", batch.received_ns) for name in names]
+    if not asset.model:
+        asset.forget_detector()
 
 
 def take(asset: Asset, batch: Batch, draft: Draft) -> None:
@@ -89,11 +93,12 @@ def take(asset: Asset, batch: Batch, draft: Draft) -> None:
     keep &= believed
     if not keep.all():
         times, sensor, values = times[keep], sensor[keep], values[keep]
-    asset.heard_ns[columns[columns >= 0]] = batch.received_ns
+    heard = columns[columns >= 0]
+    asset.channels.heard_ns[heard] = np.maximum(asset.channels.heard_ns[heard], batch.received_ns)
     if len(times):
-        _wait(asset, batch.source, times, sensor, values)
+        source = asset.sources[batch.source]
+        _wait(asset, source.number, times, sensor, values)
         draft.count(batch.source).held += len(times)
-        source = source_of(asset, batch.source)
         source.latest_ns = max(source.latest_ns, int(times.max()))
         source.is_idle = False
         close(asset)
@@ -106,11 +111,32 @@ def close(asset: Asset) -> None:
     grid = asset.profile.grid_ns
     if heard:
         edge = watermark(heard, asset.profile.lateness_ns)
+        asset.closed_ns = max(asset.closed_ns, edge // grid * grid)
     else:
-        edge = max((source.latest_ns for source in asset.sources.values()), default=LONG_AGO_NS) + grid
-    if asset.waiting.count > MOST_WAITING:
-        edge = max(edge, max(heard, default=edge))
-    asset.closed_ns = max(asset.closed_ns, edge // grid * grid)
+        close_all(asset, grid)
+
+
+def leave_out(asset: Asset, source: str) -> None:
+    """Wait no longer for a source: it has gone quiet."""
+    if source in asset.sources:
+        asset.sources[source].is_idle = True
+        close(asset)
+
+
+def close_all(asset: Asset, grid_ns: int) -> None:
+    """Close every cell that anything was ever read for."""
+    latest_ns = max((source.latest_ns for source in asset.sources.values()), default=LONG_AGO_NS)
+    if latest_ns > LONG_AGO_NS:
+        asset.closed_ns = max(asset.closed_ns, latest_ns // grid_ns * grid_ns + grid_ns)
+
+
+def close_oldest(asset: Asset, draft: Draft) -> None:
+    """Close the cells of the older half of what waits, before their time: what waits must stay bounded."""
+    times, grid = np.concatenate(asset.waiting.time_ns), asset.profile.grid_ns
+    edge = int(np.partition(times, len(times) // 2)[len(times) // 2])
+    asset.closed_ns = max(asset.closed_ns, edge // grid * grid + grid)
+    text = f"more than {MOST_WAITING} readings wait for others of their time; the older half is used as it is"
+    draft.notices.append(Notice("waiting-too-long", "", text, asset.closed_ns))
 
 
 def _columns(asset: Asset, batch: Batch) -> NDArray[np.int64]:
@@ -152,11 +178,11 @@ def _put_aside(batch: Batch, values: NDArray[np.float64], which: NDArray[np.bool
 
 
 def _wait(
-    asset: Asset, source: str, times: NDArray[np.int64], sensor: NDArray[np.int64], values: NDArray[np.float64]
+    asset: Asset, source: int, times: NDArray[np.int64], sensor: NDArray[np.int64], values: NDArray[np.float64]
 ) -> None:
     waiting = asset.waiting
     waiting.time_ns.append(times)
     waiting.sensor.append(sensor)
     waiting.value.append(values)
-    waiting.source.append(np.full(len(times), asset.sources[source].number))
+    waiting.source.append(np.full(len(times), source))
     waiting.count += len(times)
