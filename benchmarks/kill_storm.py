@@ -60,7 +60,6 @@ from iot_edge_anomaly.security.devices import create_device
 ASSETS = 10
 VICTIMS = ("worker", "connectors", "broker")
 SETTLE_SECONDS = 40.0
-LATENESS_SECONDS = 130.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,16 @@ class Wish:
     seed: int
     settle_seconds: float
     sabotage: str | None = None
+
+    @property
+    def phase_batches(self) -> int:
+        """Batches an asset sends before all of them must be worked in: a multiple of what is swapped."""
+        return max(self.batches // 8 // 4 * 4, 4)
+
+    @property
+    def lateness_seconds(self) -> int:
+        """A row a second: disorder within a phase is not late."""
+        return (self.phase_batches + 1) * ROWS_PER_BATCH
 
     @property
     def readings(self) -> int:
@@ -91,8 +100,8 @@ class Found:
     overlaps: int
 
 
-def write_settings(path: Path) -> None:
-    """No ticks, no page, ports of its own; disorder and retries stay within the lateness."""
+def write_settings(path: Path, lateness_seconds: int) -> None:
+    """No ticks, no page, ports of its own; disorder within a phase stays within the lateness."""
     path.write_text(f"""
 [bus]
 quota_mb = 1024
@@ -106,7 +115,7 @@ enabled = false
 seconds = 0
 [[asset]]
 match = "{TENANT}/*"
-lateness_seconds = {LATENESS_SECONDS}
+lateness_seconds = {lateness_seconds}
 silence_seconds = 0
 """)
 
@@ -127,7 +136,7 @@ async def run_once(wish: Wish, *, disturbed: bool) -> Found:
         data_dir = Path(folder)
         devices = [create_device(data_dir, f"sender-{number}", TENANT) for number in range(ASSETS // 2)]
         config = data_dir / "storm.toml"
-        write_settings(config)
+        write_settings(config, wish.lateness_seconds)
         wanted = Plan(load(config), data_dir, config)
         async with running(wanted, _roles(wish.sabotage if disturbed else None)) as system:
             await _activate_models(system.bus, system.address.partitions, wish.seed)
@@ -135,9 +144,10 @@ async def run_once(wish: Wish, *, disturbed: bool) -> Found:
             began = time.monotonic()
             senders = _senders(wish, ledgers, progress, system, devices, disturbed=disturbed)
             with senders, _logs_on_failure(data_dir):
+                phases = asyncio.create_task(_phases(system, wish, ledgers, progress))
                 kills = await _storm(system, wish, progress, senders) if disturbed else {}
                 await senders.finished()
-            await _settled(system, ledgers, wish.settle_seconds)
+                await phases
             seconds = time.monotonic() - began
             rows, alarms, overlaps = await _outcomes(system.bus, system.address.partitions)
             balance = await reconcile(system.bus, system.address.partitions)
@@ -252,6 +262,16 @@ async def _storm(system: Running, wish: Wish, progress: Progress, senders: _Thre
         kills[victim] += 1
         print(f"  kill {number + 1}/{wish.kills}: {victim}, {progress.done}/{total} batches acknowledged", flush=True)
     return kills
+
+
+async def _phases(system: Running, wish: Wish, ledgers: list[Ledger], progress: Progress) -> None:
+    """Let the senders go on phase by phase, each once the one before is acknowledged and worked in."""
+    for start in range(0, wish.batches, wish.phase_batches):
+        stop = min(start + wish.phase_batches, wish.batches)
+        progress.allow(stop)
+        while progress.done < stop * ASSETS:
+            await asyncio.sleep(0.02)
+        await _settled(system, ledgers, wish.settle_seconds)
 
 
 async def _settled(system: Running, ledgers: list[Ledger], seconds: float) -> None:

@@ -72,15 +72,32 @@ def order(batches: int, seed: int, *, disturbed: bool) -> Iterator[int]:
 
 
 class Progress:
-    """How many batches all senders together have had acknowledged."""
+    """How many batches all senders together have had acknowledged, and how far each may go.
+
+    A sender stops at the end of each phase until all that was acknowledged has been worked in: so disorder, by
+    whatever was killed, stays within a phase, as it does in a plant that sends at the pace of its own clock.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self.done = 0
+        self.allowed = 0
 
     def add(self) -> None:
-        with self._lock:
+        with self._changed:
             self.done += 1
+
+    def allow(self, below: int) -> None:
+        """Let every sender go on to batches below a number."""
+        with self._changed:
+            self.allowed = below
+            self._changed.notify_all()
+
+    def await_turn(self, number: int) -> None:
+        """Return once batch `number` may be sent."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: number < self.allowed, PATIENCE_SECONDS):
+                raise TimeoutError(f"batch {number} was never allowed: what came before was not worked in")
 
 
 def send_http(
@@ -90,6 +107,7 @@ def send_http(
     deadline = time.monotonic() + PATIENCE_SECONDS
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     for number in numbers:
+        progress.await_turn(number)
         body = payload(ledger.key, number, values)
         while not _post(connection, body, token):
             if time.monotonic() > deadline:
@@ -145,6 +163,7 @@ def send_mqtt(
     topic = f"ingress/{ledger.key}"
     try:
         for number in numbers:
+            progress.await_turn(number)
             with acknowledged:
                 if not acknowledged.wait_for(partial(_has_room, waiting, number), PATIENCE_SECONDS):
                     raise TimeoutError(f"batches {sorted(waiting.values())} of {ledger.key} were never acknowledged")

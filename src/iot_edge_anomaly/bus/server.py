@@ -94,7 +94,7 @@ jetstream {{
 }}
 mqtt {{
   listen: {json.dumps(f"{settings.mqtt_host}:{mqtt_port}")}
-  ack_wait: "10s"
+  ack_wait: "2s"
   max_ack_pending: 4096
 }}
 accounts {{
