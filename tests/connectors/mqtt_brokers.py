@@ -75,12 +75,12 @@ class Broker(AbstractContextManager["Broker"]):
 class EmbeddedBroker(Broker):
     """The NATS server that comes with the product."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tenant: str = "acme") -> None:
         super().__init__(folder)
         self._bus = BusSettings(quota_mb=256, partitions=2)
         self._ports = {"port": free_port(), "mqtt_port": self.port}
         self.address = embedded_address(folder, self._bus, **self._ports)
-        device = create_device(folder, "plc", "acme")
+        device = create_device(folder, "plc", tenant)
         self.user, self.password = device.user, device.password
         secret = Secret(file=str(folder / "security" / "bus.password"))
         self.settings = MqttSettings(port=self.port, user=ROLE_USER, password=secret, prefix="ingress")
@@ -126,10 +126,10 @@ class Device(AbstractContextManager["Device"]):
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
 
-    def publish(self, topic: str, content: bytes) -> None:
+    def publish(self, topic: str, content: bytes, *, retain: bool = False) -> None:
         """Return once the broker has acknowledged."""
         _wait(self._client.is_connected)
-        published = self._client.publish(topic, content, qos=1)
+        published = self._client.publish(topic, content, qos=1, retain=retain)
         _wait(published.is_published)
 
     def __exit__(self, *_: object) -> None:

@@ -13,6 +13,8 @@ from iot_edge_anomaly.connectors.mqtt import MqttConnector, MqttSettings
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.core.messages import Batch
+from iot_edge_anomaly.core.names import to_token
 from iot_edge_anomaly.observability.metrics import REGISTRY
 
 CLOCK = SystemClock()
@@ -45,6 +47,10 @@ def numbered(sequence: int) -> bytes:
 
 async def publish(device: Device, topic: str, content: bytes) -> None:
     await asyncio.to_thread(device.publish, topic, content)
+
+
+async def publish_retained(device: Device, topic: str, content: bytes) -> None:
+    await asyncio.to_thread(device.publish, topic, content, retain=True)
 
 
 async def subscribe(connector: MqttConnector, intake: RecordingIntake, broker: Broker) -> None:
@@ -200,23 +206,88 @@ def test_no_broker_is_an_outage() -> None:
 
 
 @pytest.mark.server
-def test_a_topic_that_names_no_asset_is_counted_and_holds_nothing_up(embedded: Broker) -> None:
-    def dropped() -> float:
+def test_a_message_whose_topic_names_no_asset_is_kept_and_counted(embedded: Broker) -> None:
+    def strangers() -> float:
         return REGISTRY.get_sample_value("iea_mqtt_strangers_total") or 0.0
 
-    async def scenario() -> float:
+    async def scenario() -> tuple[float, list[Batch]]:
         intake, connector = RecordingIntake(), MqttConnector(embedded.settings)
         await subscribe(connector, intake, embedded)
-        before = dropped()
+        before = strangers()
         with Device(embedded) as device:
             for _ in range(3):
                 await publish(device, "ingress/acme/flow", b"1")
             await publish(device, "ingress/acme/pump/flow", b"1")
         async with in_background(connector.run(intake, CLOCK)):
-            await until(lambda: bool(intake.batches))
-        return dropped() - before
+            await until(lambda: len(intake.batches) >= 4)
+        return strangers() - before, intake.batches
 
-    assert asyncio.run(scenario()) == 3
+    counted, batches = asyncio.run(scenario())
+    assert counted == 3
+    assert [str(batch.key) for batch in batches] == ["acme/unassigned"] * 3 + ["acme/pump"]
+    assert all("ingress/acme/flow" in record.reason for batch in batches for record in batch.set_aside)
+
+
+def test_a_retained_message_is_no_new_reading_at_every_connect(broker: Broker) -> None:
+    async def scenario() -> list[Batch]:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        with Device(broker) as device:
+            await publish_retained(device, "ingress/acme/pump/flow", b"7")
+            for _ in range(2):
+                seen = len(intake.batches)
+                async with in_background(connector.run(intake, CLOCK)):
+                    await until(lambda: len(intake.batches) > seen)  # noqa: B023 - awaited in the same turn
+        return intake.batches
+
+    batches = asyncio.run(scenario())
+    assert sum(len(batch.value) for batch in batches) == 0
+    assert all("retained" in record.reason for batch in batches for record in batch.set_aside)
+
+
+@pytest.mark.system
+def test_a_session_of_mqtt_5_lasts_too(tmp_path: Path) -> None:
+    if Mosquitto.binary() is None:
+        pytest.skip("no mosquitto here; run: apt-get install mosquitto")
+
+    async def scenario(broker: Broker) -> None:
+        settings = msgspec.structs.replace(broker.settings, version="5")
+        intake, connector = RecordingIntake(), MqttConnector(settings)
+        await subscribe(connector, intake, broker)
+        with Device(broker) as device:
+            await publish(device, "ingress/acme/pump", numbered(3))
+        intake.refuses = True
+        with pytest.raises(UnavailableError, match="the bus is down"):
+            await connector.run(intake, CLOCK)
+        intake.refuses = False
+        async with in_background(connector.run(intake, CLOCK)):
+            await until(lambda: 3 in intake.sequences())
+
+    with Mosquitto(tmp_path) as broker:
+        broker.start()
+        asyncio.run(scenario(broker))
+
+
+@pytest.mark.server
+def test_a_tenant_whose_name_no_topic_can_carry_is_known_by_its_token(tmp_path: Path) -> None:
+    async def scenario(broker: Broker) -> Batch:
+        intake, connector = RecordingIntake(), MqttConnector(broker.settings)
+        async with in_background(connector.run(intake, CLOCK)):
+            with Device(broker) as device:
+                while not intake.batches:
+                    await publish(device, f"ingress/{to_token('Ac.me & söhne')}/{to_token('pump 1')}", b'{"x": 1}')
+                    await asyncio.sleep(0.05)
+        return intake.batches[0]
+
+    with EmbeddedBroker(tmp_path, tenant="Ac.me & söhne") as broker:
+        broker.start()
+        assert str(asyncio.run(scenario(broker)).key) == "Ac.me & söhne/pump 1"
+
+
+def test_two_connectors_of_a_machine_have_two_sessions() -> None:
+    ours, theirs = MqttSettings(topics=("a/#",)), MqttSettings(topics=("b/#",))
+    assert ours.session() != theirs.session()
+    assert ours.session() == MqttSettings(topics=("a/#",)).session()
+    assert MqttSettings(topics=("a/#",), client_id="mine").session() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """Topics name assets and sensors."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iot_edge_anomaly.connectors.topics import NamespaceTopics, PatternTopics, Place
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
-from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.names import AssetKey, sensor_name, to_token
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,39 @@ def test_a_topic_that_names_no_asset_is_rejected(topic: str, one_value: bool) ->
 def test_a_single_value_needs_an_asset_before_its_sensor() -> None:
     with pytest.raises(RejectedError):
         NamespaceTopics("ingress").place("ingress/acme/flow", one_value=True)
+
+
+@pytest.mark.parametrize(
+    ("topic", "kept"),
+    [("ingress/acme", "acme/unassigned"), ("ingress/a=20b", "a b/unassigned"), ("ingress//x", "unassigned/unassigned")],
+)
+def test_a_stranger_is_kept_with_its_tenant(topic: str, kept: str) -> None:
+    assert str(NamespaceTopics("ingress").unassigned(topic)) == kept
+    assert str(PatternTopics("plant/{asset}", "acme").unassigned(topic)) == "acme/unassigned"
+
+
+segment = st.text(min_size=1, max_size=12).filter(lambda name: name.strip() and "/" not in name)
+
+
+@given(st.lists(segment, min_size=2, max_size=5), segment)
+def test_names_of_any_kind_arrive_as_tokens(levels: list[str], sensor: str) -> None:
+    topic = "/".join(["ingress", *map(to_token, [*levels, sensor])])
+    try:
+        wanted = Place(AssetKey.parse("/".join(levels)), sensor_name(sensor))
+    except RejectedError:
+        with pytest.raises(RejectedError):
+            NamespaceTopics("ingress").place(topic, one_value=True)
+    else:
+        assert NamespaceTopics("ingress").place(topic, one_value=True) == wanted
+
+
+@given(st.text(max_size=40), st.booleans())
+def test_whatever_the_topic_there_is_a_place_or_a_rejection(topic: str, one_value: bool) -> None:
+    for topics in (NamespaceTopics(""), PatternTopics("+/{asset}/{sensor}", "acme")):
+        assert str(topics.unassigned(topic)).endswith("/unassigned")
+        with suppress(RejectedError):
+            place = topics.place(topic, one_value=one_value)
+            assert AssetKey.parse(str(place.key)) == place.key
 
 
 def test_a_pattern_names_levels() -> None:

@@ -1,16 +1,20 @@
-"""MQTT 3.1.1: subscribe at QoS 1 with a session that lasts, acknowledge what is durable.
+"""MQTT: subscribe at QoS 1 with a session that lasts, acknowledge what is durable.
 
-The broker keeps what is not acknowledged and sends it again after the next connect.
+The broker keeps what is not acknowledged and sends it again after the next connect. What a device publishes at QoS 0
+may be lost between the two, as its choice was. A retained message is taken in if it tells its time, else set aside.
 """
 
+import hashlib
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import anyio
 import msgspec
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv311
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -28,8 +32,10 @@ ROOM = 8192
 GROUP = 512
 CONNECT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 60
+FOREVER = 0xFFFFFFFF
+"""How long a broker of MQTT 5 keeps a session; one of 3.1.1 decides for itself."""
 
-STRANGERS = Signal("mqtt_strangers", "messages dropped: their topics name no asset", Level.WARNING)
+STRANGERS = Signal("mqtt_strangers", "messages set aside: their topics name no asset", Level.WARNING)
 
 
 class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="mqtt"):
@@ -37,7 +43,8 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
     Without `pattern` a topic reads `<prefix>/<tenant>/…/<asset>`, and one level more, the sensor, for a single value;
     `tenant`, where given, is in no topic and owns all assets. `pattern` reads `plant/{line}/{asset}/{sensor}` and
-    needs `tenant`. `topics` may be left out where prefix or pattern say what to subscribe to.
+    needs `tenant`. `topics` may be left out where prefix or pattern say what to subscribe to. The broker knows the
+    session by `client_id`: empty, it is made of this machine's name and what is subscribed to.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +56,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     pattern: str | None = None
     tenant: str | None = None
     client_id: str = ""
+    version: Literal["3.1.1", "5"] = "3.1.1"
     tls: bool = False
     ca_file: str | None = None
 
@@ -67,6 +75,11 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         if self.pattern is not None:
             return (PatternTopics(self.pattern, self.tenant or "").subscription,)
         return (f"{self.prefix}/#",) if self.prefix else ()
+
+    def session(self) -> str:
+        """Return the client id: two connectors of one machine must not take the broker from each other."""
+        subscribed = hashlib.sha256("\n".join(self.subscriptions()).encode()).hexdigest()[:8]
+        return self.client_id or f"iot-edge-anomaly-{platform.node()}-{subscribed}"
 
     def namespace(self) -> Topics:
         """Return how topics are read."""
@@ -105,9 +118,9 @@ class MqttConnector:
         settings = self._settings
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id or f"iot-edge-anomaly-{platform.node()}",
-            clean_session=False,
-            protocol=MQTTv311,
+            client_id=settings.session(),
+            clean_session=None if settings.version == "5" else False,
+            protocol=MQTTv5 if settings.version == "5" else MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,
         )
@@ -123,26 +136,44 @@ class MqttConnector:
     def _connect(self, client: Client) -> None:
         settings = self._settings
         try:
-            client.connect(settings.host, settings.port, KEEPALIVE_SECONDS)
+            if settings.version == "5":
+                lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # has no types
+                lasting.SessionExpiryInterval = FOREVER
+                client.connect(settings.host, settings.port, KEEPALIVE_SECONDS, clean_start=False, properties=lasting)
+            else:
+                client.connect(settings.host, settings.port, KEEPALIVE_SECONDS)
         except OSError as error:
             raise UnavailableError(f"no MQTT broker at {settings.host}:{settings.port}: {error}") from error
 
     def _read(self, messages: Sequence[MQTTMessage], clock: Clock) -> list[tuple[bytes, Batch]]:
-        read, strangers = [], []
+        read, strangers = [], list[str]()
         for message in messages:
             # Values without a time are told apart by when they came: no two may have come at once.
             self._last_ns = max(clock.now_ns(), self._last_ns + 1)
-            try:
-                content = bytes(message.payload)
-                key, sensor = self._topics.place(message.topic, one_value=is_one_value(content))
-            except (RejectedError, UnicodeDecodeError) as error:
-                strangers.append(str(error))
-                continue
-            batch = decode_message(content, key, sensor, "mqtt", received_ns=self._last_ns)
+            content = bytes(message.payload)
+            batch = self._batch(content, message, strangers)
             read.append((content, batch))
         if strangers:  # one line a group: a device that is set up wrong must not flood the log
             STRANGERS.emit(len(strangers), first=strangers[0])
         return read
+
+    def _batch(self, content: bytes, message: MQTTMessage, strangers: list[str]) -> Batch:
+        topic = _topic(message)
+        try:
+            key, sensor = self._topics.place(topic, one_value=is_one_value(content))
+        except RejectedError as error:
+            strangers.append(str(error))
+            key = self._topics.unassigned(topic)
+            return unusable(content, key, "mqtt", str(error)[:300], received_ns=self._last_ns)
+        return decode_message(content, key, sensor, "mqtt", received_ns=self._last_ns, retained=bool(message.retain))
+
+
+def _topic(message: MQTTMessage) -> str:
+    """Return a topic, also one that is no UTF-8, which a broker should have refused."""
+    try:
+        return message.topic
+    except UnicodeDecodeError as error:
+        return error.object.decode("utf-8", "replace")
 
 
 async def _store(intake: Intake, read: Sequence[tuple[bytes, Batch]]) -> None:

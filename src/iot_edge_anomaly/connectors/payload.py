@@ -1,9 +1,11 @@
 """Payloads become batches: JSON or MessagePack, over HTTP or MQTT. Pure.
 
-A row is an object: `time` (none: when it was received) and a value a sensor. A value is a number, true or false, or
-`{"value": 1.5, "quality": "uncertain"}`. Anything else is set aside, by value, and the rest is taken.
+A row is an object: `time` or `timestamp` (none: when it was received) and a value a sensor. A value is a number, true
+or false, or `{"value": 1.5, "quality": "uncertain"}`. Anything else is set aside, by value, and the rest is taken.
 """
 
+import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +22,7 @@ MAX_COUNT = (1 << 63) - 1
 
 _JSON = "application/json"
 _FIRST_OF_MESSAGE_PACK = 0x80
-_ONE_VALUE = frozenset(("value", "quality", "time"))
+_ONE_VALUE = frozenset(("value", "quality", "time", "timestamp"))
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError, TypeError)
 
 _known_key = lru_cache(maxsize=16_384)(AssetKey.parse)
@@ -28,29 +30,32 @@ _known_source = lru_cache(maxsize=16_384)(sensor_name)
 
 
 class _Numbered(msgspec.Struct):
-    rows: list[dict[str, Any]]
+    rows: list[Any]
     source: str = ""
     epoch: int | str = 0
     sequence: int | None = None
+    asset: str = ""
 
 
 class _Payload(_Numbered, kw_only=True):
     asset: str
 
 
-_Document = dict[str, Any] | list[dict[str, Any]] | float | bool | str | None
+_Payloads = _Payload | list[_Payload]
 
-_http_json = msgspec.json.Decoder(_Payload | list[_Payload])
-_http_message_pack = msgspec.msgpack.Decoder(_Payload | list[_Payload])
-_message_json = msgspec.json.Decoder(_Document)
-_message_message_pack = msgspec.msgpack.Decoder(_Document)
+_http_json = msgspec.json.Decoder(_Payloads)
+_http_message_pack = msgspec.msgpack.Decoder(_Payloads)
+_message_json = msgspec.json.Decoder()
+_message_message_pack = msgspec.msgpack.Decoder()
 
 
 def decode_http(content: bytes, media_type: str, *, received_ns: int) -> tuple[Batch, ...]:
     """Read one payload or a list of them. Raises RejectedError when any of it is unusable as a whole."""
-    decoder = _http_json if media_type == _JSON else _http_message_pack
     try:
-        found = decoder.decode(content)
+        if media_type == _JSON:
+            found = _read_json(_http_json.decode, content, _Payloads)
+        else:
+            found = _http_message_pack.decode(content)
     except _UNREADABLE as error:
         raise RejectedError(f"cannot read the payload: {_said(error)}") from error
     payloads = found if isinstance(found, list) else [found]
@@ -61,14 +66,20 @@ def decode_http(content: bytes, media_type: str, *, received_ns: int) -> tuple[B
     return tuple([_batch(_known_key(payload.asset), payload, "http", received_ns) for payload in payloads])
 
 
-def decode_message(content: bytes, key: AssetKey, sensor: str | None, source: str, *, received_ns: int) -> Batch:
+def decode_message(
+    content: bytes, key: AssetKey, sensor: str | None, source: str, *, received_ns: int, retained: bool = False
+) -> Batch:
     """Read an MQTT message: a value, an object of values, a list of rows, or numbered rows.
 
     A message that cannot be used becomes a batch without readings, which keeps its first bytes. `sensor` is what the
-    topic names; without it a single value is called `value`.
+    topic names; without it a single value is called `value`. A `retained` message comes again at every connect: a
+    row of it without a time is set aside, for it may be old.
     """
     try:
-        return _batch(key, _as_rows(_decoded(content), sensor), source, received_ns)
+        payload = _as_rows(_decoded(content), sensor)
+        if payload.asset and _known_key(payload.asset) != key:
+            raise RejectedError(f"the message says it is of {payload.asset!r}, its topic of {str(key)!r}")
+        return _batch(key, payload, source, received_ns, needs_time=retained)
     except _UNREADABLE as error:
         return unusable(content, key, source, f"cannot read the message: {_said(error)}", received_ns=received_ns)
     except RejectedError as error:
@@ -94,7 +105,26 @@ def _decoded(content: bytes) -> Any:
     """No JSON begins with a byte of 0x80 or more; every MessagePack map, list, float and larger integer does."""
     if content and content[0] >= _FIRST_OF_MESSAGE_PACK:
         return _message_message_pack.decode(content)
-    return _message_json.decode(content)
+    return _read_json(_message_json.decode, content, Any)
+
+
+def _read_json(decode: Callable[[bytes], Any], content: bytes, shape: Any) -> Any:
+    """Read JSON; where it is none, also what half the world writes: NaN, Infinity, numbers beyond a float.
+
+    Raises what `decode` raised when it is not that either.
+    """
+    try:
+        return decode(content)
+    except msgspec.MsgspecError as error:
+        try:
+            found = json.loads(content.decode(), parse_int=_whole)
+        except ValueError:
+            raise error from None
+        return msgspec.convert(found, shape)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _names_one_value(document: dict[str, Any]) -> bool:
@@ -106,20 +136,21 @@ def _as_rows(document: Any, sensor: str | None) -> _Numbered:
         return msgspec.convert(document, _Numbered)
     if isinstance(document, list):
         return _Numbered(document)
-    if sensor == "time":
-        raise RejectedError("a sensor cannot be called 'time'")
+    if sensor in ("time", "timestamp"):
+        raise RejectedError(f"a sensor cannot be called {sensor!r}")
     if not isinstance(document, dict):
         return _Numbered([{sensor or "value": document}])
     if sensor is not None and _names_one_value(document):
-        time = document.pop("time", None)
+        time = document.pop("timestamp", None)
+        time = document.pop("time", time)
         return _Numbered([{"time": time, sensor: document}])
     return _Numbered([document])
 
 
-def _batch(key: AssetKey, payload: _Numbered, source: str, received_ns: int) -> Batch:
+def _batch(key: AssetKey, payload: _Numbered, source: str, received_ns: int, *, needs_time: bool = False) -> Batch:
     if len(payload.rows) > MAX_ROWS:
         raise RejectedError(f"more than {MAX_ROWS} rows at once: send them in several messages")
-    columns = Columns(received_ns)
+    columns = Columns(received_ns, needs_time=needs_time)
     for number, row in enumerate(payload.rows):
         columns.add(number, row)
     sequence = UNNUMBERED if payload.sequence is None else _counted(payload.sequence, "sequence")

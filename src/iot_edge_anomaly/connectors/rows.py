@@ -18,6 +18,8 @@ MAX_RECORDS = 1_000
 
 LARGEST = 1e300
 AHEAD_NS = 60 * 10**9
+TIMES_NS = range(1 << 63)
+"""What a time column can hold: 1970 to 2262."""
 RAW_BYTES = 1024
 
 _NUMBERS = frozenset((float, int, bool))
@@ -28,10 +30,18 @@ _known_name = lru_cache(maxsize=16_384)(sensor_name)
 
 
 class Columns:
-    """Collects the readings of one asset, row by row."""
+    """Collects the readings of one asset, row by row.
 
-    def __init__(self, received_ns: int, set_aside: Sequence[SetAside] = ()) -> None:
+    A live row was measured between the year 2000 and a minute from now; a row of a file at any time. A row without a
+    time was measured when it was received, unless it `needs_time`.
+    """
+
+    def __init__(
+        self, received_ns: int, set_aside: Sequence[SetAside] = (), *, live: bool = True, needs_time: bool = False
+    ) -> None:
         self._received_ns = received_ns
+        self._live = live
+        self._needs_time = needs_time
         self._index: dict[str, int] = {}
         self._sensors: dict[str, int] = {}
         self._times: list[int] = []
@@ -41,11 +51,16 @@ class Columns:
         self._set_aside = list(set_aside)
         self._further = 0
 
-    def add(self, number: int, row: dict[str, Any]) -> None:
-        """Take a row in, and use it up: `time`, and a value a sensor."""
+    def add(self, number: int, row: Any) -> None:
+        """Take a row in, and use it up: `time` or `timestamp`, and a value a sensor."""
+        if type(row) is not dict:
+            self._put_aside(number, "", "row is no object", row, 1)
+            return
         given = row.pop("time", None)
+        if given is None and "timestamp" in row:
+            given = row.pop("timestamp")
         try:
-            time = self._received_ns if given is None else self._checked_time(given)
+            time = self._checked_time(given)
         except RejectedError as error:
             self._put_aside(number, "", str(error), {"time": given, **row}, len(row))
             return
@@ -83,14 +98,22 @@ class Columns:
         )
 
     def _checked_time(self, given: object) -> int:
+        if given is None:
+            if self._needs_time:
+                raise RejectedError("a retained message without a time: when it was measured is not known")
+            return self._received_ns
         time = time_ns(given)
+        if not self._live:
+            if time not in TIMES_NS:
+                raise RejectedError("time is not between the years 1970 and 2262")
+            return time
         if time < EARLIEST_NS:
             raise RejectedError("time is before the year 2000")
         if time > self._received_ns + AHEAD_NS:
             raise RejectedError("time is more than 60 s in the future")
         return time
 
-    def _add_value(self, number: int, name: str, given: object, time: int) -> None:
+    def _add_value(self, number: int, name: Any, given: object, time: int) -> None:
         """Take in the first value of a sensor, or one that is more, or less, than a number."""
         try:
             value, quality = _reading(given)
@@ -104,14 +127,16 @@ class Columns:
         self._which.append(at)
         self._values.append(value)
 
-    def _sensor(self, name: str) -> int:
+    def _sensor(self, name: Any) -> int:
+        if not isinstance(name, str):  # MessagePack has keys of any kind
+            raise RejectedError("sensor name is no text")
         at = self._index.get(name)
         if at is None:
             at = self._sensors.setdefault(_known_name(name), len(self._sensors))
             self._index[name] = at
         return at
 
-    def _put_aside(self, row: int, sensor: str, reason: str, raw: object, count: int) -> None:
+    def _put_aside(self, row: int, sensor: object, reason: str, raw: object, count: int) -> None:
         if not count:
             return
         if len(self._set_aside) < MAX_RECORDS:
@@ -150,11 +175,13 @@ def _quality(given: object) -> int:
     raise RejectedError("quality is neither good, uncertain, bad nor a code from 0 to 255")
 
 
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace")[:128].decode("utf-8", "ignore")
+def _shown(name: object) -> str:
+    return str(name).encode("utf-8", "backslashreplace")[:128].decode("utf-8", "ignore")
 
 
 def _raw(value: object) -> bytes:
+    if type(value) is float:
+        return repr(value).encode()  # JSON has no word for what is not finite
     try:
         return msgspec.json.encode(value)[:RAW_BYTES]
     except (TypeError, ValueError, RecursionError):

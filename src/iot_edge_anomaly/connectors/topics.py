@@ -4,8 +4,9 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
-from iot_edge_anomaly.core.names import AssetKey, sensor_name
+from iot_edge_anomaly.core.names import AssetKey, from_token, sensor_name
 
+UNASSIGNED = "unassigned"
 _SENSOR = "{sensor}"
 
 
@@ -23,9 +24,16 @@ class Topics(Protocol):
         """Read a topic; `one_value` says that the message is a single value. Raises RejectedError for a stranger."""
         ...
 
+    def unassigned(self, topic: str) -> AssetKey:
+        """Return where messages of a stranger are kept: `<tenant>/unassigned`."""
+        ...
+
 
 class NamespaceTopics:
     """`<prefix>/<tenant>/<site>/…/<asset>`, and one level more, the sensor, for a single value.
+
+    A level may be written as a subject token (`core/names.py`): what no topic can carry is sent so, and the tenant of
+    the embedded server's devices always is.
 
     >>> NamespaceTopics("ingress").place("ingress/acme/site/pump/flow", one_value=True)
     Place(key=AssetKey(tenant='acme', asset='site/pump'), sensor='flow')
@@ -43,15 +51,21 @@ class NamespaceTopics:
     def _read(self, topic: str, one_value: bool) -> Place:
         if not topic.startswith(self._start):
             raise RejectedError(f"topic {topic!r} does not begin with {self._start!r}")
-        name = topic.removeprefix(self._start)
-        sensor = None
-        if one_value:
-            name, slash, sensor = name.rpartition("/")
-            if not slash:
-                raise RejectedError(f"topic {topic!r} names no asset before its sensor")
+        levels = [_level(level) for level in topic.removeprefix(self._start).split("/")]
+        sensor = levels.pop() if one_value else None
+        if not levels:
+            raise RejectedError(f"topic {topic!r} names no asset before its sensor")
         if self._tenant is not None:
-            name = f"{self._tenant}/{name}"
-        return Place(AssetKey.parse(name), None if sensor is None else sensor_name(sensor))
+            levels.insert(0, self._tenant)
+        return _place(topic, levels, sensor)
+
+    def unassigned(self, topic: str) -> AssetKey:
+        """Return where messages of a stranger are kept."""
+        tenant = self._tenant or _level(topic.removeprefix(self._start).partition("/")[0])
+        try:
+            return AssetKey.parse(f"{tenant}/{UNASSIGNED}")
+        except RejectedError:
+            return AssetKey(UNASSIGNED, UNASSIGNED)
 
 
 class PatternTopics:
@@ -81,6 +95,10 @@ class PatternTopics:
         """Read a topic."""
         return self._known(topic)
 
+    def unassigned(self, topic: str) -> AssetKey:  # noqa: ARG002 - one tenant owns them all
+        """Return where messages of a stranger are kept."""
+        return AssetKey(self._tenant, UNASSIGNED)
+
     def _read(self, topic: str) -> Place:
         given = topic.split("/")
         if len(given) != len(self._levels):
@@ -88,12 +106,27 @@ class PatternTopics:
         parts, sensor = [], None
         for level, name in zip(self._levels, given, strict=True):
             if level == _SENSOR:
-                sensor = sensor_name(name)
+                sensor = name
             elif _is_named(level):
                 parts.append(name)
             elif level not in ("+", name):
                 raise RejectedError(f"topic {topic!r} is not of the pattern {self._pattern!r}")
-        return Place(AssetKey.parse("/".join((self._tenant, *parts))), sensor)
+        return _place(topic, [self._tenant, *parts], sensor)
+
+
+def _place(topic: str, levels: list[str], sensor: str | None) -> Place:
+    try:
+        return Place(AssetKey.parse("/".join(levels)), None if sensor is None else sensor_name(sensor))
+    except RejectedError as error:
+        raise RejectedError(f"topic {topic!r}: {error}") from error
+
+
+def _level(written: str) -> str:
+    try:
+        name = from_token(written)
+    except RejectedError:
+        return written
+    return written if "/" in name else name
 
 
 def _is_named(level: str) -> bool:
