@@ -1,21 +1,27 @@
 """CSV files: as a connector, and replayed over HTTP into a real gateway."""
 
 import asyncio
+import gzip
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.connectors.csv_blocks import BLOCK_ROWS, blocks, epoch_of
+from iot_edge_anomaly.bus.codec import encode_items
+from iot_edge_anomaly.connectors.csv_blocks import BLOCK_ROWS, blocks
 from iot_edge_anomaly.connectors.csv_file import CsvConnector, CsvSettings
 from iot_edge_anomaly.connectors.replay import replay_csv
+from iot_edge_anomaly.connectors.rows import MAX_SENSORS
+from iot_edge_anomaly.connectors.times import EARLIEST_NS
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.gateway.settings import GatewaySettings
+from iot_edge_anomaly.pipeline.identity import Identity, Verdict
 
 sys.path.append(str(Path(__file__).parents[1] / "gateway"))
 from gateway_system import System, running  # type: ignore[import-not-found]
@@ -30,9 +36,13 @@ def write(path: Path, rows: int) -> Path:
 
 
 def read(path: Path, wanted: int) -> list[Batch]:
+    return read_with(CsvSettings(path=str(path), asset="acme/pump"), wanted)
+
+
+def read_with(settings: CsvSettings, wanted: int) -> list[Batch]:
     async def scenario() -> list[Batch]:
         intake = RecordingIntake()
-        connector = CsvConnector(CsvSettings(path=str(path), asset="acme/pump"))
+        connector = CsvConnector(settings)
         async with in_background(connector.run(intake, SystemClock())):
             await until(lambda: len(intake.batches) >= wanted)
         return list(intake.batches)
@@ -50,9 +60,18 @@ def test_a_file_read_twice_gives_the_same_numbers_and_another_file_others(tmp_pa
     assert list(map(identity, first)) == list(map(identity, second))
     assert [batch.sequence for batch in first] == [0, 1, 2]
     assert sum(batch.accepted for batch in first) == 500
-    before = epoch_of(path)
     write(path, 251)
-    assert epoch_of(path) != before
+    (changed, *_) = read(path, 3)
+    assert changed.source != first[0].source
+    assert changed.source.startswith("pump.csv#")
+
+
+def test_a_file_that_changed_is_told_from_a_repeat_whatever_its_content(tmp_path: Path) -> None:
+    seen: dict[str, Identity] = defaultdict(Identity)
+    for rows in range(20, 30):
+        (batch,) = read(write(tmp_path / "pump.csv", rows), 1)
+        assert seen[batch.source].judge(batch.epoch, batch.sequence) is Verdict.NEW
+        assert seen[batch.source].judge(batch.epoch, batch.sequence) is Verdict.DUPLICATE
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -73,7 +92,58 @@ def test_bad_cells_are_set_aside_with_their_row(tmp_path: Path, delimiter: str) 
     assert found == [(1, "flow", 1), (1, "power", 1), (2, "", 2)]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n1,2\n", b"\xff\xfe\x00", b"a\n" + b"x" * 200_000])
+def test_a_count_of_rows_becomes_times_that_a_gateway_takes(tmp_path: Path) -> None:
+    path = tmp_path / "tep.csv.gz"
+    path.write_bytes(gzip.compress(b"timestamp,x,label\n0,1,0\n1,2,1\n,3,0\n2.5,4,0\n"))
+    settings = CsvSettings(path=str(path), asset="acme/tep", row_seconds=180)
+    (batch,) = read_with(settings, 1)
+    assert batch.sensors == ("x",)
+    assert ((batch.times() - EARLIEST_NS) / 180e9).tolist() == [0, 1, 2.5]
+    assert [(record.row, record.count) for record in batch.set_aside] == [(2, 1)]
+
+
+def test_times_of_a_file_may_be_of_any_year(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("timestamp,x\n1985-01-01,1\n2100-01-01,2\n1800-01-01,3\n9999-01-01,4\n")
+    (batch,) = read(path, 1)
+    assert batch.values().tolist() == [1, 2]
+    assert [record.row for record in batch.set_aside] == [2, 3]
+
+
+def test_a_wide_file_travels_in_blocks_that_fit_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    names = ",".join(f"sensor_{at}" for at in range(MAX_SENSORS))
+    lines = (f"{START + row}," + ",".join(["1.5"] * MAX_SENSORS) for row in range(9))
+    path.write_text("\n".join([f"time,{names}", *lines, ""]))
+    found = read(path, 3)
+    assert [len(batch.values()) // MAX_SENSORS for batch in found] == [3, 3, 3]
+    assert max(len(encode_items([batch])) for batch in found) < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("flow,power", "names no column 'timestamp'"),
+        ("time,flow,flow", "'flow' twice"),
+        ("time,timestamp,flow", "'time' twice"),
+        ("time," + ",".join(map(str, range(MAX_SENSORS + 1))), "5001 sensors"),
+    ],
+)
+def test_a_header_that_cannot_work_says_why(tmp_path: Path, header: str, words: str) -> None:
+    path = tmp_path / "pump.csv"
+    path.write_text(f"{header}\n1,2,3\n")
+    with pytest.raises(ConfigError, match=words):
+        list(blocks(path))
+
+
+def test_a_file_that_is_cut_short_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress(b"time,x\n" + b"1790000000,1\n" * 5000)[:-20])
+    with pytest.raises(ConfigError, match=r"cut\.csv\.gz"):
+        list(blocks(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n1,2\n", b"\xff\xfe\x00", b"time\n" + b"x" * 200_000])
 def test_what_is_no_csv_file_is_a_mistake_in_the_configuration(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "pump.csv"
     path.write_bytes(content)

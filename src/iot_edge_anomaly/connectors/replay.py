@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import stamina
 
-from iot_edge_anomaly.connectors.csv_blocks import Block, blocks, epoch_of
+from iot_edge_anomaly.connectors.csv_blocks import Block, blocks, source_of
 from iot_edge_anomaly.connectors.times import time_ns
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 
@@ -22,25 +22,26 @@ Progress = Callable[[int], None]
 
 
 def replay_csv(
-    path: Path, asset: str, url: str, token: str, speed: float | None = None, progress: Progress = lambda _: None
+    path: Path,
+    asset: str,
+    url: str,
+    token: str,
+    speed: float | None = None,
+    progress: Progress = lambda _: None,
+    row_seconds: float = 1.0,
 ) -> int:
     """Post a file to `<url>/v1/readings`; return how many values were taken in.
 
-    `speed` 1 keeps the pace of the file's times, 10 is ten times as fast, None as fast as it goes. Raises
+    `speed` 1 keeps the pace of the file's times, 10 is ten times as fast, None as fast as it goes. Where its time is a
+    count of rows, they are `row_seconds` apart. Raises ConfigError when it is no CSV with times,
     UnavailableError when the gateway stays away for five minutes, RejectedError when it refuses the file.
     """
-    epoch = epoch_of(path)
+    source = source_of(path)
     gateway = _Gateway(url, token)
     accepted = 0
     try:
-        for block in _paced(blocks(path), speed):
-            payload = {
-                "asset": asset,
-                "source": path.name,
-                "epoch": epoch,
-                "sequence": block.sequence,
-                "rows": block.rows,
-            }
+        for block in _paced(blocks(path, row_seconds), speed):
+            payload = {"asset": asset, "source": source, "sequence": block.sequence, "rows": block.rows}
             accepted += gateway.post(msgspec.json.encode(payload))
             progress(block.first + len(block.rows))
     finally:
