@@ -3,7 +3,8 @@
 import pytest
 from bus_server import BusServer
 
-from iot_edge_anomaly.bus.connection import Bus, FencedError, connect
+from iot_edge_anomaly.bus.answers import FencedError
+from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.settings import BusAddress
 from iot_edge_anomaly.bus.streams import CONFIGURATION, OUTCOMES, READINGS, ensure_streams, readings_subject
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError

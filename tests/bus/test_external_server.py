@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from bus_server import eventually, free_port
 
+from iot_edge_anomaly.bus.answers import FencedError
 from iot_edge_anomaly.bus.blobs import Blobs
 from iot_edge_anomaly.bus.codec import decode_envelope
-from iot_edge_anomaly.bus.connection import Bus, FencedError, connect
+from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.server import server_binary, until_ready
 from iot_edge_anomaly.bus.settings import BusAddress, BusSettings

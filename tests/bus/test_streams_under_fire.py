@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from bus_server import BusServer, eventually
 
-from iot_edge_anomaly.bus.connection import REQUEST_SECONDS, Bus, Message, connect
+from iot_edge_anomaly.bus.answers import Message
+from iot_edge_anomaly.bus.connection import REQUEST_SECONDS, Bus, connect
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.bus.streams import READINGS, ensure_streams
 from iot_edge_anomaly.core.errors import UnavailableError

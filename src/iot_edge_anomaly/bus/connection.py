@@ -1,52 +1,29 @@
-"""A connection to the bus. `nats-py` is used here and nowhere else.
-
-What the server answers is turned into three errors: UnavailableError (retry), FencedError (somebody else is the
-owner), RejectedError (no retry helps).
-"""
+"""A connection to the bus. `nats-py` is used in this room and nowhere else."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
+from iot_edge_anomaly.bus.answers import Message, raise_for, stored
+from iot_edge_anomaly.bus.follower import FETCH_MESSAGES, Follower, end_quietly
 from iot_edge_anomaly.bus.settings import BusAddress
-from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 
 log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 5.0
-FETCH_MESSAGES = 256
 HEADER_BYTES = 1024
 """Room for headers: the server counts them, the client does not, and what exceeds both ends the connection."""
 
-_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
-_TOO_LARGE = 10054
 _END_OF_BATCH = frozenset({"204", "404"})
-_HEARTBEAT = "100"
-_CONFLICT = "409"
 RECONNECT_SECONDS = 0.1
-PULL_SECONDS = 30.0
-HEARTBEAT_SECONDS = 2.0
-
-
-class FencedError(IotEdgeAnomalyError):
-    """Somebody else wrote this subject first: whoever gets this is not the owner any more."""
-
-
-class Message(NamedTuple):
-    """One stored message."""
-
-    seq: int
-    subject: str
-    data: bytes
 
 
 class Bus:
@@ -91,7 +68,7 @@ class Bus:
             headers["Nats-Expected-Stream"] = expected_stream
         answer = json.loads((await self._request(subject, payload, headers or None)).data)
         if "error" in answer:
-            _raise(subject, answer["error"])
+            raise_for(subject, answer["error"])
         return int(answer["seq"])
 
     async def last(self, stream: str, subject: str) -> Message | None:
@@ -109,7 +86,7 @@ class Bus:
             if headers["Status"] == "404":
                 return None
             raise UnavailableError(f"reading {stream} failed: {headers.get('Description', headers['Status'])}")
-        return _stored(answer)
+        return stored(answer)
 
     async def read(
         self, stream: str, subject: str, from_seq: int, *, max_messages: int = FETCH_MESSAGES, max_bytes: int = 8 << 20
@@ -128,11 +105,11 @@ class Bus:
                     return found
                 if status:
                     raise UnavailableError(f"reading {stream} failed: {(answer.headers or {}).get('Description')}")
-                found.append(_stored(answer))
+                found.append(stored(answer))
         except (nats.errors.Error, TimeoutError) as error:
             raise UnavailableError(f"reading {stream} failed: {error or 'no answer'}") from error
         finally:
-            await _end(subscription)
+            await end_quietly(subscription)
 
     async def purge(self, stream: str, subject: str, below_seq: int) -> int:
         """Delete the messages of a subject below a sequence; return how many."""
@@ -208,14 +185,14 @@ class Bus:
         else:
             await self._api(f"STREAM.UPDATE.{name}", config)
 
-    def follow(self, stream: str, subject: str, from_seq: int = 0) -> "Follower":
+    def follow(self, stream: str, subject: str, from_seq: int = 0) -> Follower:
         """Return a reader that waits for new messages of a subject, from a sequence on."""
         return Follower(self, stream, subject, from_seq)
 
     async def _api(self, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads((await self._request(f"$JS.API.{call}", json.dumps(body).encode())).data)
         if "error" in answer:
-            _raise(call, answer["error"])
+            raise_for(call, answer["error"])
         return answer
 
     async def _request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Msg:
@@ -225,119 +202,6 @@ class Bus:
             return await self._client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise UnavailableError(f"the bus does not answer ({subject}): {error or 'time-out'}") from error
-
-
-class Follower:
-    """Reads a subject in order, each message once, through restarts of the server; waits for new ones.
-
-    A pull consumer that keeps no state on disk: what was delivered last is known here. A gap in the consumer's own
-    count, a reconnect or silence makes it start anew behind the last message seen.
-    """
-
-    def __init__(self, bus: Bus, stream: str, subject: str, from_seq: int) -> None:
-        self._bus = bus
-        self._stream = stream
-        self._subject = subject
-        self._next_seq = max(from_seq, 1)
-        self._consumer = ""
-        self._inbox: Subscription | None = None
-        self._reconnects = -1
-        self._delivered = 0
-        self._outstanding = 0
-        self._silent_after = 0.0
-
-    async def fetch(self, wait_seconds: float, max_messages: int = FETCH_MESSAGES) -> list[Message]:
-        """Return what is there, waiting for the first message at most so long; empty when none came.
-
-        Raises UnavailableError while the server cannot be reached.
-        """
-        now = asyncio.get_running_loop().time
-        deadline = now() + wait_seconds
-        found: list[Message] = []
-        try:
-            while not found and (left := deadline - now()) > 0:
-                if self._inbox is None or self._reconnects != self._bus.reconnects or now() > self._silent_after:
-                    await self._open()
-                if self._outstanding == 0:
-                    await self._ask(max_messages)
-                await self._collect(found, max_messages, left)
-        except nats.errors.Error as error:
-            self._inbox = None
-            raise UnavailableError(f"following {self._stream} failed: {error or type(error).__name__}") from error
-        return found
-
-    async def close(self) -> None:
-        """Let go of the consumer."""
-        if self._inbox is not None:
-            inbox, self._inbox = self._inbox, None
-            await _end(inbox)
-
-    async def _open(self) -> None:
-        await self.close()
-        self._reconnects = self._bus.reconnects
-        inbox = self._bus._client.new_inbox()
-        self._consumer = f"follow-{inbox.rpartition('.')[2]}"
-        config = {
-            "name": self._consumer,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self._next_seq,
-            "ack_policy": "none",
-            "filter_subject": self._subject,
-            "inactive_threshold": _nanoseconds(60),
-            "mem_storage": True,
-            "num_replicas": 1,
-        }
-        call = f"CONSUMER.CREATE.{self._stream}.{self._consumer}.{self._subject}"
-        await self._bus._api(call, {"stream_name": self._stream, "config": config})
-        self._inbox = await self._bus._client.subscribe(inbox)
-        self._delivered = self._outstanding = 0
-        self._heard()
-
-    async def _ask(self, max_messages: int) -> None:
-        assert self._inbox is not None
-        query = {
-            "batch": max_messages,
-            "expires": _nanoseconds(PULL_SECONDS),
-            "idle_heartbeat": _nanoseconds(HEARTBEAT_SECONDS),
-        }
-        call = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
-        await self._bus._client.publish(call, json.dumps(query).encode(), reply=self._inbox.subject)
-        self._outstanding = max_messages
-
-    async def _collect(self, found: list[Message], max_messages: int, wait_seconds: float) -> None:
-        assert self._inbox is not None
-        try:
-            answer = await self._inbox.next_msg(wait_seconds)
-        except (nats.errors.TimeoutError, TimeoutError):
-            return
-        while True:
-            self._heard()
-            status = (answer.headers or {}).get("Status")
-            if status is None:
-                if not self._take(answer, found):
-                    return
-            elif status != _HEARTBEAT:
-                self._outstanding = 0
-                if status == _CONFLICT:
-                    await self.close()
-                return
-            if len(found) >= max_messages or self._inbox.pending_msgs == 0:
-                return
-            answer = await self._inbox.next_msg(wait_seconds)
-
-    def _take(self, answer: Msg, found: list[Message]) -> bool:
-        message, delivered = _delivered(answer)
-        if delivered != self._delivered + 1:
-            self._silent_after = 0.0
-            return False
-        self._delivered = delivered
-        self._outstanding = max(self._outstanding - 1, 0)
-        self._next_seq = message.seq + 1
-        found.append(message)
-        return True
-
-    def _heard(self) -> None:
-        self._silent_after = asyncio.get_running_loop().time() + 3 * HEARTBEAT_SECONDS
 
 
 @asynccontextmanager
@@ -397,35 +261,6 @@ def _fail_requests(client: Client) -> None:
         if not answer.done():
             answer.set_exception(nats.errors.StaleConnectionError())
             answer.exception()  # one that nobody waits for any more is no complaint
-
-
-def _raise(what: str, error: Mapping[str, Any]) -> None:
-    code, text = error.get("err_code"), f"{what}: {error.get('description')}"
-    if code in _WRONG_LAST_SEQUENCE:
-        raise FencedError(text)
-    if code == _TOO_LARGE or error.get("code") in (400, 404):
-        raise RejectedError(text)
-    raise UnavailableError(text)
-
-
-def _stored(answer: Msg) -> Message:
-    headers = answer.headers or {}
-    return Message(int(headers["Nats-Sequence"]), headers["Nats-Subject"], answer.data)
-
-
-def _delivered(answer: Msg) -> tuple[Message, int]:
-    """Read a delivery: its reply subject ends in stream sequence, consumer sequence, time and pending count."""
-    parts = answer.reply.split(".")
-    return Message(int(parts[-4]), answer.subject, answer.data), int(parts[-3])
-
-
-async def _end(subscription: Subscription) -> None:
-    with contextlib.suppress(nats.errors.Error):
-        await subscription.unsubscribe()
-
-
-def _nanoseconds(seconds: float) -> int:
-    return int(seconds * 1e9)
 
 
 def _shown(url: str) -> str:

@@ -6,7 +6,8 @@ No clocks are compared: a lease is free when its revision has not changed for a 
 import secrets
 import time
 
-from iot_edge_anomaly.bus.connection import Bus, FencedError
+from iot_edge_anomaly.bus.answers import FencedError
+from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import LEASES
 
 RENEW_SECONDS = 1.0

@@ -26,12 +26,14 @@ from typing import Generic
 import msgspec
 import structlog
 
+from iot_edge_anomaly.bus.answers import FencedError, Message
 from iot_edge_anomaly.bus.blobs import Blobs
 from iot_edge_anomaly.bus.capsule import FORMAT as CAPSULE_FORMAT
 from iot_edge_anomaly.bus.capsule import Capsule, inputs_of, seal
 from iot_edge_anomaly.bus.checkpoint import Checkpoint, load_states, read_checkpoint, write_checkpoint
 from iot_edge_anomaly.bus.codec import decode_commit, decode_envelope, encode_commit
-from iot_edge_anomaly.bus.connection import Bus, FencedError, Follower, Message
+from iot_edge_anomaly.bus.connection import Bus
+from iot_edge_anomaly.bus.follower import Follower
 from iot_edge_anomaly.bus.lease import Lease
 from iot_edge_anomaly.bus.streams import OUTCOMES, READINGS, outcomes_subject, readings_subject
 from iot_edge_anomaly.component.detector import Detector

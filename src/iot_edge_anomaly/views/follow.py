@@ -7,8 +7,9 @@ import asyncio
 
 import structlog
 
+from iot_edge_anomaly.bus.answers import Message
 from iot_edge_anomaly.bus.codec import decode_commit
-from iot_edge_anomaly.bus.connection import Bus, Message
+from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import OUTCOMES, outcomes_subject
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.views.plant import Plant
