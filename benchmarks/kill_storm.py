@@ -266,16 +266,18 @@ async def _storm(system: Running, wish: Wish, progress: Progress, senders: _Thre
 
 async def _phases(system: Running, wish: Wish, ledgers: list[Ledger], progress: Progress) -> None:
     """Let the senders go on phase by phase, each once the one before is acknowledged and worked in."""
+    patience = wish.settle_seconds
     for start in range(0, wish.batches, wish.phase_batches):
         stop = min(start + wish.phase_batches, wish.batches)
         progress.allow(stop)
         while progress.done < stop * ASSETS:
             await asyncio.sleep(0.02)
-        await _settled(system, ledgers, wish.settle_seconds)
+        if not await _settled(system, ledgers, patience):
+            patience = min(patience, 1.0)  # something is missing for good: the rest need not wait for it
 
 
-async def _settled(system: Running, ledgers: list[Ledger], seconds: float) -> None:
-    """Wait until all that was acknowledged is worked in, or until it stays away for too long."""
+async def _settled(system: Running, ledgers: list[Ledger], seconds: float) -> bool:
+    """Wait until all that was acknowledged is worked in; False when it stays away for too long."""
     wanted = sum(sum(ledger.acknowledged.values()) for ledger in ledgers)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -284,8 +286,9 @@ async def _settled(system: Running, ledgers: list[Ledger], seconds: float) -> No
         except UnavailableError:
             balance = None
         if balance is not None and _kept(balance) >= wanted:
-            return
+            return True
         await asyncio.sleep(0.1)
+    return False
 
 
 def _kept(balance: Balance) -> int:
