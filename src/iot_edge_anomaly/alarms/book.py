@@ -60,8 +60,11 @@ class AlarmBook(msgspec.Struct, array_like=True):
         return self.alarms[condition]
 
     def forget_settled(self) -> None:
-        """Drop what there is nothing to remember of, so that a book is as small as its troubles."""
-        self.alarms = {name: alarm for name, alarm in self.alarms.items() if not alarm.is_settled}
+        """Drop what there is nothing to remember of, so that a book is as small as its troubles; sort the rest.
+
+        Sorted, because which condition was looked at first depends on how rows were cut into calls.
+        """
+        self.alarms = {name: alarm for name, alarm in sorted(self.alarms.items()) if not alarm.is_settled}
 
     @property
     def is_in_maintenance(self) -> bool:

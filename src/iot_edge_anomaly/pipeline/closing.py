@@ -51,14 +51,13 @@ def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector], seq: int) 
     if ready is None:
         return
     frame = fuse(asset, ready)
-    has_vanished = _notice_vanished(asset, frame, draft)
+    is_awaited = _notice_vanished(asset, frame, draft)
     scores = _score(asset, frame.values, models, draft)
-    quality = _row_quality(frame.values, has_vanished)
+    quality = _row_quality(frame.values, is_awaited)
     draft.rows.append(_rows(asset, frame, scores, quality))
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & (quality != _REJECTED)
     if asset.learning.since_seq:
-        learning.learn(asset, frame.time_ns, may_learn)
-        draft.fit_request = learning.request(asset, seq) or draft.fit_request
+        draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seq) or draft.fit_request
 
 
 def release(asset: Asset, draft: Draft) -> Ready | None:
@@ -195,10 +194,10 @@ def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
     )
 
 
-def _row_quality(values: Matrix, has_vanished: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
-    """Return good where every sensor is there that has not vanished, rejected where none is."""
+def _row_quality(values: Matrix, is_awaited: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Return good where every sensor is there that is awaited, rejected where none is."""
     present = np.isfinite(values)
-    complete = (present if has_vanished is None else present | has_vanished).all(axis=1)
+    complete = (present if is_awaited is None else present | ~is_awaited).all(axis=1)
     quality = np.where(complete, _GOOD, _MISSING).astype(np.uint8)
     quality[~present.any(axis=1)] = _REJECTED
     return quality
@@ -226,7 +225,7 @@ def _shortened(values: Matrix) -> bytes:
 def _notice_vanished(asset: Asset, frame: Frame, draft: Draft) -> NDArray[np.bool_] | None:
     """Say when a sensor has not been read for long while others go on, and when it is back.
 
-    Return at which rows (n by k) each sensor has vanished; None: none at any.
+    Return at which rows (n by k) each sensor is awaited, because it was read before and has not vanished; None: always.
     """
     channels, fresh = asset.channels, np.isfinite(frame.raw)
     if fresh.all() and not channels.has_vanished.any():
@@ -242,4 +241,4 @@ def _notice_vanished(asset: Asset, frame: Frame, draft: Draft) -> NDArray[np.boo
         kind = "sensor-vanished" if vanished[row, number] else "sensor-returned"
         sensor = asset.sensors[number]
         draft.notices.append(Notice(kind, sensor, f"{sensor} {_PRESENCE[kind]}", int(frame.time_ns[row])))
-    return vanished
+    return (seen_ns > LONG_AGO_NS) & ~vanished

@@ -64,7 +64,9 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
     elif control.digest != asset.model:
         learning.activate(asset, control.digest)
         draft.notices.append(Notice("model-activated", "", f"model {control.digest[:19]} is in use", control.at_ns))
-        if set(asset.heard()) - set(models[control.digest].sensors) - asset.vanished:
+        known = models[control.digest].sensors
+        asset.add_sensors([sensor for sensor in known if sensor not in asset.sensors])
+        if set(asset.heard()) - set(known) - asset.vanished:
             learning.begin(asset, seq, learning.NEW_SENSOR)
 
 

@@ -41,18 +41,26 @@ def begin_anew(asset: Asset, seq: int, why: str) -> None:
         asset.phase = Phase.PROVISIONAL
 
 
-def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]) -> None:
-    """Take n rows in time order towards a fit, those of them that may be learned from."""
-    learning = asset.learning
+def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_], last_seq: int) -> FitRequest | None:
+    """Take n rows in time order towards a fit, those that may be learned from; ask for it once there are enough.
+
+    `last_seq`: no later message is needed to work these rows out again.
+    """
+    learning, is_due = asset.learning, False
+    if not learning.is_asked:
+        may_learn = may_learn[_gather(learning, time_ns, may_learn) :]
+        is_due = learning.is_asked = learning.rows >= learning.needed
     if learning.is_asked:
-        learning.unanswered += int(may_learn.sum())
-        learning.is_asked = learning.unanswered < PATIENCE * learning.needed
-        return
+        times, learning.unanswered = divmod(learning.unanswered + int(may_learn.sum()), PATIENCE * learning.needed)
+        is_due |= times > 0
+    return _request(asset, last_seq) if is_due else None
+
+
+def _gather(learning: Learning, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]) -> int:
+    """Take rows in, up to what is needed; return up to which of them."""
     edges = np.flatnonzero(np.diff(may_learn, prepend=False, append=False)).tolist()
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         stop = min(stop, start + learning.needed - learning.rows)
-        if stop <= start:
-            break
         first, last, rows = int(time_ns[start]), int(time_ns[stop - 1]), stop - start
         if learning.is_open and start == 0:
             first, _, before = learning.spans.pop()
@@ -60,19 +68,18 @@ def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]
         else:
             learning.spans.append((first, last, rows))
         learning.rows += rows
+        if learning.rows >= learning.needed:
+            learning.is_open = False
+            return stop
         if len(learning.spans) > MOST_SPANS:
             learning.rows -= learning.spans.pop(0)[2]
     learning.is_open = bool(may_learn[-1])
+    return len(time_ns)
 
 
-def request(asset: Asset, last_seq: int) -> FitRequest | None:
-    """Ask for a model once there are rows enough; once, until it is answered."""
-    learning = asset.learning
-    if learning.since_seq == 0 or learning.is_asked or learning.rows < learning.needed:
-        return None
-    learning.is_asked, learning.unanswered = True, 0
+def _request(asset: Asset, last_seq: int) -> FitRequest:
+    learning, profile = asset.learning, asset.profile
     spans = tuple((first, last) for first, last, _ in learning.spans)
-    profile = asset.profile
     return FitRequest(
         learning.since_seq, last_seq, spans, profile.false_alarms_per_week, profile.detector, learning.why
     )

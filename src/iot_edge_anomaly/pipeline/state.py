@@ -115,7 +115,10 @@ class Asset:
 
     def add_sensors(self, names: list[str]) -> None:
         """Give new sensors their columns."""
+        if not names:
+            return
         self.sensors += names
+        self.columns.clear()
         self.channels.grow(len(names))
         self.profile = self.profile.for_sensors(tuple(self.sensors))
 

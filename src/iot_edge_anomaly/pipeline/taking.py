@@ -154,19 +154,21 @@ def _columns(asset: Asset, batch: Batch) -> NDArray[np.int64]:
 def _repeats(
     asset: Asset, times: NDArray[np.int64], sensor: NDArray[np.int64], keep: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
+    """Return which readings have the time and sensor of one that waits, from whatever source, or of one before them."""
     waiting = asset.waiting
     if waiting.known is None:
-        waiting.known = {
-            pair
-            for time, column in zip(waiting.time_ns, waiting.sensor, strict=True)
-            for pair in zip(time.tolist(), column.tolist(), strict=True)
-        }
-    repeats = np.zeros(len(times), bool)
-    for number, pair in enumerate(zip(times.tolist(), sensor.tolist(), strict=True)):
-        if keep[number]:
-            repeats[number] = pair in waiting.known
-            waiting.known.add(pair)
+        waiting.known = set()
+        for pairs in map(_pairs, waiting.time_ns, waiting.sensor):
+            waiting.known.update(pairs)
+    repeats, before = np.zeros(len(times), bool), set[tuple[int, int]]()
+    for number, pair in enumerate(_pairs(times, sensor)):
+        repeats[number] = keep[number] and (pair in waiting.known or pair in before)
+        before.add(pair)
     return repeats
+
+
+def _pairs(times: NDArray[np.int64], sensor: NDArray[np.int64]) -> "zip[tuple[int, int]]":
+    return zip(times.tolist(), sensor.tolist(), strict=True)
 
 
 def _put_aside(batch: Batch, values: NDArray[np.float64], which: NDArray[np.bool_], reason: str, draft: Draft) -> None:
@@ -186,3 +188,5 @@ def _wait(
     waiting.value.append(values)
     waiting.source.append(np.full(len(times), source))
     waiting.count += len(times)
+    if waiting.known is not None:
+        waiting.known.update(_pairs(times, sensor))
