@@ -2,21 +2,15 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.bus.server import LEAN, embedded_address, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusAddress, BusSettings
 from iot_edge_anomaly.resilience.tether import die_with_parent
 from iot_edge_anomaly.security.devices import devices
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:

@@ -12,6 +12,7 @@ from iot_edge_anomaly.core.messages import (
     Maintenance,
     ModelActivated,
     NewNormal,
+    Noted,
     PlantConfigured,
     SetAside,
     Shelve,
@@ -147,7 +148,8 @@ controls = st.one_of(
     st.builds(Shelve, names, names, names, int64, int64, names, names),
     st.builds(Maintenance, names, names, int64, int64, names, names),
     st.builds(Feedback, names, names, names, st.booleans(), int64, names, names),
-    st.builds(NewNormal, names, names, int64, names),
+    st.builds(NewNormal, names, names, int64, names, names),
+    st.builds(Noted, names, names, names, names, names, int64, names, names),
     st.builds(PlantConfigured, names, st.binary(max_size=50), int64),
 )
 items = st.lists(st.one_of(batches(), controls), max_size=5)

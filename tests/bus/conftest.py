@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from bus_server import BusServer
+from weak_link import WeakLink, weak_link
 
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.settings import BusSettings
@@ -35,4 +37,19 @@ async def nats_bus(bus_server: BusServer, bus_settings: BusSettings, anyio_backe
     await bus_server.start()
     async with connect(bus_server.address, "test") as bus:
         await ensure_streams(bus, bus_settings.partitions, bus_server.address.quota_bytes)
+        yield bus
+
+
+@pytest.fixture
+async def link(bus_server: BusServer, nats_bus: Bus) -> AsyncIterator[WeakLink]:
+    """A link to the running server that can be muted and cut."""
+    async with weak_link(bus_server.port) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def far_bus(bus_server: BusServer, link: WeakLink) -> AsyncIterator[Bus]:
+    """A connection over that link."""
+    address = msgspec.structs.replace(bus_server.address, url=f"nats://127.0.0.1:{link.port}")
+    async with connect(address, "far") as bus:
         yield bus

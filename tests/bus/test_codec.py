@@ -37,9 +37,19 @@ def test_messages_of_every_version_are_read(version: int) -> None:
     assert decode_commit(commit) == COMMIT
 
 
+def test_messages_from_before_fields_were_added_are_read() -> None:
+    """Then no row told its time, no notice its author, no new normal its reason."""
+    assert decode_envelope((GOLDEN / "envelope.v1.first.msgpack").read_bytes(), 9) == Envelope(ENVELOPE, 9)
+    assert decode_commit((GOLDEN / "commit.v1.first.msgpack").read_bytes()) == COMMIT
+
+
 def test_what_is_written_is_the_newest_version_to_the_byte() -> None:
     assert encode_items(ENVELOPE) == (GOLDEN / f"envelope.v{VERSION}.msgpack").read_bytes()
     assert encode_commit(COMMIT) == (GOLDEN / f"commit.v{VERSION}.msgpack").read_bytes()
+
+
+def test_a_field_that_an_older_writer_did_not_know_has_its_default() -> None:
+    assert decode_envelope(b"\x01" + msgspec.msgpack.encode([["tick", NOON]]), 1).items == (Tick(NOON),)
 
 
 @given(items)

@@ -211,3 +211,14 @@ async def test_accepted_means_stored_once_although_the_server_is_killed(
         assert isinstance(item, Batch)
         found.setdefault(item.source, []).append(item.sequence)
     assert found == {f"plc-{sender}": list(range(each)) for sender in range(senders)}
+
+
+async def test_what_no_message_can_hold_is_refused_at_once_however_much_it_is(intake: GroupCommit) -> None:
+    with pytest.raises(RejectedError, match="more than the"):
+        await intake.accept((large(1, MAX_WAITING_BYTES + (1 << 20)),))
+    await intake.accept((batch(2),))
+
+
+async def test_one_call_is_taken_whatever_its_size_while_nothing_waits(nats_bus: Bus, intake: GroupCommit) -> None:
+    await intake.accept([large(number, 4 << 20) for number in range(MAX_WAITING_BYTES // (4 << 20) + 2)][:3])
+    assert await sequences(nats_bus) == [0, 1, 2]

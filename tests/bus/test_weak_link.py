@@ -1,15 +1,12 @@
 """The server lives and stores, but its answers are lost: nothing is stored twice, skipped or taken for refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import msgspec
 import pytest
-from bus_server import BusServer
-from weak_link import WeakLink, weak_link
+from weak_link import WeakLink
 
 from iot_edge_anomaly.bus.codec import decode_envelope
-from iot_edge_anomaly.bus.connection import Bus, connect
+from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.streams import READINGS
 from iot_edge_anomaly.core.errors import UnavailableError
@@ -18,20 +15,6 @@ from iot_edge_anomaly.core.messages import Tick
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
 SUBJECT = "readings.0"
-
-
-@pytest.fixture
-async def link(bus_server: BusServer, nats_bus: Bus) -> AsyncIterator[WeakLink]:
-    async with weak_link(bus_server.port) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def far_bus(bus_server: BusServer, link: WeakLink) -> AsyncIterator[Bus]:
-    """A connection over the link."""
-    address = msgspec.structs.replace(bus_server.address, url=f"nats://127.0.0.1:{link.port}")
-    async with connect(address, "far") as bus:
-        yield bus
 
 
 async def stored(bus: Bus) -> list[bytes]:

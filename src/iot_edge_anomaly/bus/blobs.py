@@ -3,13 +3,23 @@
 A blob is one message, or several where it is larger than a message may be; the part count stands in the subject.
 """
 
+import asyncio
 import hashlib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import BLOBS
 from iot_edge_anomaly.core.errors import RejectedError
 
+Named = TypeVar("Named")
+
 PART_BYTES = 4 << 20
+AT_ONCE = 16
+NAME_WITHIN_SECONDS = 20.0
+"""Who puts a blob names it within this time, in a manifest, a key or a message, or puts it again afterwards: what
+nothing names for longer may be swept away (see `bus/sweep.py`)."""
 
 
 def digest_of(data: bytes) -> str:
@@ -32,6 +42,24 @@ class Blobs:
             await self._bus.publish(_subject(digest, number, len(parts)), part)
         return digest
 
+    async def put_named(self, blobs: Iterable[bytes], name: Callable[[], Awaitable[Named]]) -> Named:
+        """Store blobs, then do what names them. Where that took long they may be swept away: they are stored again."""
+        blobs, began = list(blobs), time.monotonic()
+        await self._put_all(blobs)
+        named = await name()
+        if time.monotonic() - began > NAME_WITHIN_SECONDS:
+            await self._put_all(blobs)
+        return named
+
+    async def _put_all(self, blobs: Iterable[bytes]) -> None:
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def store(data: bytes) -> None:
+            async with limit:
+                await self.put(data)
+
+        await asyncio.gather(*map(store, blobs))
+
     async def get(self, digest: str) -> bytes:
         """Return a blob. Raises RejectedError where it is missing or its bytes do not match the digest."""
         first = await self._bus.last(BLOBS, f"{_subject(digest)}.0.*")
@@ -49,9 +77,16 @@ class Blobs:
             raise RejectedError(f"blob {digest} is damaged: its bytes do not match the digest")
         return data
 
-    async def delete(self, digest: str) -> None:
-        """Forget a blob; nothing happens where there is none."""
-        await self._bus.purge_subject(BLOBS, f"{_subject(digest)}.>")
+    async def delete(self, digest: str, below_seq: int | None = None) -> None:
+        """Forget a blob; nothing happens where there is none, or where it was put again since a sequence."""
+        if below_seq is None:
+            await self._bus.purge_subject(BLOBS, f"{_subject(digest)}.>")
+        else:
+            await self._bus.purge(BLOBS, f"{_subject(digest)}.>", below_seq)
+
+    async def end(self) -> int:
+        """Return the sequence of the newest message: what is put from now on has a higher one."""
+        return int((await self._bus.stream_info(BLOBS))["state"]["last_seq"])
 
     async def list(self) -> list[str]:
         """Return the digests of all blobs."""

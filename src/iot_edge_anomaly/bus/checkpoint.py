@@ -1,20 +1,27 @@
-"""Checkpoints: what a partition's state was at an input position. Blobs first, then the manifest that names them."""
+"""Checkpoints: what a partition's state was at an input position. Blobs first, then the manifest that names them.
+
+The last two manifests are kept with all that they name: where the newest is damaged, the one before still leads on.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
-from iot_edge_anomaly.bus.blobs import Blobs
+from iot_edge_anomaly.bus.blobs import AT_ONCE, Blobs, digest_of
 from iot_edge_anomaly.bus.connection import Bus
+from iot_edge_anomaly.bus.pages import IN, read_page
 from iot_edge_anomaly.bus.streams import CHECKPOINTS
 from iot_edge_anomaly.component.pipeline import Dump
-from iot_edge_anomaly.core.errors import FatalError
+from iot_edge_anomaly.core.errors import FatalError, RejectedError
 from iot_edge_anomaly.core.names import AssetKey
 
+log = structlog.get_logger(__name__)
+
 FORMAT = 1
-AT_ONCE = 16
+KEPT = 2
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -49,27 +56,65 @@ def checkpoint_key(partition: int) -> str:
 async def read_manifest(bus: Bus, partition: int) -> tuple[Manifest, int] | None:
     """Return the newest manifest and its revision. Raises FatalError for a version newer than this program."""
     found = await bus.get_key(CHECKPOINTS, checkpoint_key(partition))
-    if found is None:
-        return None
+    return None if found is None else (_manifest(partition, found[0]), found[1])
+
+
+async def read_manifests(bus: Bus, partition: int) -> list[tuple[Manifest, int]]:
+    """Return the manifests that are kept, newest first, and their revisions. Raises FatalError as above."""
+    versions = await bus.versions(CHECKPOINTS, checkpoint_key(partition))
+    return [(_manifest(partition, data), revision) for data, revision in versions[: -KEPT - 1 : -1]]
+
+
+def _manifest(partition: int, data: bytes) -> Manifest:
     try:
-        manifest = msgspec.msgpack.decode(found[0], type=Manifest)
+        manifest = msgspec.msgpack.decode(data, type=Manifest)
     except msgspec.MsgspecError as error:
         raise FatalError(f"the checkpoint of partition {partition} cannot be read: {error}") from error
     if manifest.format != FORMAT:
         raise FatalError(
             f"the checkpoint of partition {partition} has format {manifest.format}: another version wrote it"
         )
-    return manifest, found[1]
+    return manifest
 
 
 async def read_checkpoint(bus: Bus, blobs: Blobs, partition: int) -> Checkpoint:
-    """Return the newest checkpoint, an empty one where there is none."""
-    found = await read_manifest(bus, partition)
-    if found is None:
+    """Return the newest checkpoint, an empty one where there is none.
+
+    Where blobs of it are missing, the one before does as well, if the input since is still there: working that in
+    again leads to the same state. Raises RejectedError where none will do.
+    """
+    manifests = await read_manifests(bus, partition)
+    if not manifests:
         return Checkpoint()
-    manifest, revision = found
+    there = set(await blobs.list())
+    revision, troubles = manifests[0][1], list[str]()
+    for manifest, _ in manifests:
+        if troubles and manifest.position < (await read_page(bus, IN, partition))[0].up_to_seq:
+            troubles.append(f"the input since message {manifest.position} is purged")
+            continue
+        try:
+            assets = await _named(blobs, manifest, there)
+        except RejectedError as error:
+            troubles.append(str(error))
+            continue
+        if troubles:
+            log.error("a checkpoint is damaged; the one before is used", partition=partition, missing=troubles[0])
+        return Checkpoint(manifest.position, manifest.shared, assets, revision)
+    raise RejectedError(
+        f"no checkpoint of partition {partition} can be used ({'; '.join(troubles)}): the store is damaged. Stop the "
+        "system, put a copy of the data folder in place of this one and start again"
+    )
+
+
+async def _named(blobs: Blobs, manifest: Manifest, there: set[str]) -> dict[AssetKey, str]:
+    """Return the states that a manifest names. Raises RejectedError where one is missing."""
     assets = read_assets(await blobs.get(manifest.assets))
-    return Checkpoint(manifest.position, manifest.shared, assets, revision)
+    missing = [f"{key} ({digest})" for key, digest in assets.items() if digest not in there]
+    if missing:
+        raise RejectedError(
+            f"the checkpoint at message {manifest.position} lacks the state of {', '.join(missing[:3])}"
+        )
+    return assets
 
 
 def read_assets(data: bytes) -> dict[AssetKey, str]:
@@ -100,17 +145,13 @@ async def write_checkpoint(
     models: set[str],
 ) -> Checkpoint:
     """Store what changed, then the manifest. Raises FencedError if somebody else wrote one meanwhile."""
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def store(data: bytes) -> str:
-        async with limit:
-            return await blobs.put(data)
-
-    digests = await asyncio.gather(*map(store, dump.assets.values()))
-    assets = {**before.assets, **dict(zip(dump.assets, digests, strict=True))}
-    named = await blobs.put(msgspec.msgpack.encode({str(key): digest for key, digest in sorted(assets.items())}))
-    manifest = Manifest(FORMAT, position, dump.shared, named, needed_from, tuple(sorted(models)))
-    revision = await bus.put_key(
-        CHECKPOINTS, checkpoint_key(partition), msgspec.msgpack.encode(manifest), revision=before.revision
+    assets = {**before.assets, **{key: digest_of(data) for key, data in dump.assets.items()}}
+    named = msgspec.msgpack.encode({str(key): digest for key, digest in sorted(assets.items())})
+    manifest = Manifest(FORMAT, position, dump.shared, digest_of(named), needed_from, tuple(sorted(models)))
+    revision = await blobs.put_named(
+        [*dump.assets.values(), named],
+        lambda: bus.put_key(
+            CHECKPOINTS, checkpoint_key(partition), msgspec.msgpack.encode(manifest), revision=before.revision
+        ),
     )
     return Checkpoint(position, dump.shared, assets, revision)

@@ -11,7 +11,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from iot_edge_anomaly.bus.answers import Message, raise_for, stored
+from iot_edge_anomaly.bus.answers import Message, answered, fetched, raise_for, stored
 from iot_edge_anomaly.bus.follower import FETCH_MESSAGES, Follower, end_quietly
 from iot_edge_anomaly.bus.settings import BusAddress
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
@@ -73,13 +73,20 @@ class Bus:
 
     async def last(self, stream: str, subject: str) -> Message | None:
         """Return the newest message of a subject."""
-        return await self._direct_get(stream, {"last_by_subj": subject})
+        return await self._get(stream, {"last_by_subj": subject})
 
     async def first(self, stream: str, subject: str, from_seq: int = 0) -> Message | None:
         """Return the oldest message of a subject at or after a sequence."""
-        return await self._direct_get(stream, {"seq": max(from_seq, 1), "next_by_subj": subject})
+        return await self._get(stream, {"seq": max(from_seq, 1), "next_by_subj": subject})
 
-    async def _direct_get(self, stream: str, query: Mapping[str, Any]) -> Message | None:
+    @property
+    def _is_clustered(self) -> bool:
+        """Whether direct reads may be answered by a server that lags behind what was acknowledged."""
+        return bool(self._client._server_info.get("cluster"))
+
+    async def _get(self, stream: str, query: Mapping[str, Any]) -> Message | None:
+        if self._is_clustered:
+            return await self._get_from_leader(stream, query)
         answer = await self._request(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode())
         headers = answer.headers or {}
         if headers.get("Status"):
@@ -88,10 +95,18 @@ class Bus:
             raise UnavailableError(f"reading {stream} failed: {headers.get('Description', headers['Status'])}")
         return stored(answer)
 
+    async def _get_from_leader(self, stream: str, query: Mapping[str, Any]) -> Message | None:
+        answer = await self._request(f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(query).encode())
+        return fetched(f"reading {stream}", json.loads(answer.data))
+
     async def read(
         self, stream: str, subject: str, from_seq: int, *, max_messages: int = FETCH_MESSAGES, max_bytes: int = 8 << 20
     ) -> list[Message]:
-        """Return stored messages of a subject from a sequence on, in order; empty at the end. Needs no consumer."""
+        """Return stored messages of a subject from a sequence on, in order; empty at the end. Needs no consumer.
+
+        In a cluster any server answers, with what it has: without a hole, but its end may come early. So that the end
+        is the end, the leader is asked there.
+        """
         query = {"seq": max(from_seq, 1), "next_by_subj": subject, "batch": max_messages, "max_bytes": max_bytes}
         inbox = self._client.new_inbox()
         subscription = await self._client.subscribe(inbox)
@@ -99,10 +114,10 @@ class Bus:
         try:
             await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode(), reply=inbox)
             while True:
-                answer = await subscription.next_msg(REQUEST_SECONDS)
+                answer = await answered(subscription.next_msg(REQUEST_SECONDS))
                 status = (answer.headers or {}).get("Status")
                 if status in _END_OF_BATCH:
-                    return found
+                    return found if found or not self._is_clustered else await self._read_from_leader(stream, query)
                 if status:
                     raise UnavailableError(f"reading {stream} failed: {(answer.headers or {}).get('Description')}")
                 found.append(stored(answer))
@@ -110,6 +125,11 @@ class Bus:
             raise UnavailableError(f"reading {stream} failed: {error or 'no answer'}") from error
         finally:
             await end_quietly(subscription)
+
+    async def _read_from_leader(self, stream: str, query: Mapping[str, Any]) -> list[Message]:
+        one = {"seq": query["seq"], "next_by_subj": query["next_by_subj"]}
+        message = await self._get_from_leader(stream, one)
+        return [] if message is None else [message]
 
     async def purge(self, stream: str, subject: str, below_seq: int) -> int:
         """Delete the messages of a subject below a sequence; return how many."""
@@ -163,6 +183,24 @@ class Bus:
         prefix = f"$KV.{bucket}."
         return sorted(key.removeprefix(prefix) for key in await self.subjects(f"KV_{bucket}", prefix + pattern))
 
+    async def versions(self, bucket: str, key: str) -> list[tuple[bytes, int]]:
+        """Return the values of a key that its bucket still has and their revisions, oldest first."""
+        found: list[tuple[bytes, int]] = []
+        while messages := await self.read(f"KV_{bucket}", f"$KV.{bucket}.{key}", found[-1][1] + 1 if found else 0):
+            found += [(message.data, message.seq) for message in messages]
+        return found
+
+    async def entries(self, bucket: str, pattern: str = ">") -> dict[str, tuple[bytes, int]]:
+        """Return value and revision of every key of a bucket that matches, the one that was written first in front."""
+        prefix, seq = f"$KV.{bucket}.", 0
+        found: dict[str, tuple[bytes, int]] = {}
+        while messages := await self.read(f"KV_{bucket}", f"{prefix}{pattern}", seq + 1):
+            for message in messages:
+                key, seq = message.subject.removeprefix(prefix), message.seq
+                found.pop(key, None)
+                found[key] = (message.data, seq)
+        return found
+
     async def delete_key(self, bucket: str, key: str) -> None:
         """Forget a key and its history."""
         await self.purge_subject(f"KV_{bucket}", f"$KV.{bucket}.{key}")
@@ -171,9 +209,12 @@ class Bus:
         """Return what JetStream says of this account: storage used and allowed."""
         return await self._api("INFO", {})
 
-    async def stream_info(self, stream: str) -> dict[str, Any]:
-        """Return the server's own description of a stream. Raises RejectedError where there is none."""
-        return await self._api(f"STREAM.INFO.{stream}", {})
+    async def stream_info(self, stream: str, *, deleted_details: bool = False) -> dict[str, Any]:
+        """Return the server's own description of a stream. Raises RejectedError where there is none.
+
+        With `deleted_details`, `state.deleted` lists the sequences that are missing between the first and the last.
+        """
+        return await self._api(f"STREAM.INFO.{stream}", {"deleted_details": True} if deleted_details else {})
 
     async def ensure_stream(self, config: Mapping[str, Any]) -> None:
         """Create a stream, or bring an existing one to this configuration."""
@@ -199,7 +240,7 @@ class Bus:
         if len(payload) > self.max_payload_bytes:
             raise RejectedError(f"a message for {subject} has {len(payload)} bytes, larger than the server takes")
         try:
-            return await self._client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers)
+            return await answered(self._client.request(subject, payload, timeout=REQUEST_SECONDS, headers=headers))
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise UnavailableError(f"the bus does not answer ({subject}): {error or 'time-out'}") from error
 
@@ -231,7 +272,7 @@ async def connect(
     try:
         async with asyncio.timeout(wait_seconds):
             await client.connect(
-                address.url,
+                address.url.split(","),
                 user=address.user,
                 password=address.password,
                 name=name,

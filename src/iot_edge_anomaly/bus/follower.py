@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from iot_edge_anomaly.bus.answers import Message, delivered
+from iot_edge_anomaly.bus.answers import Message, answered, delivered
 from iot_edge_anomaly.core.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Follower:
     async def _collect(self, found: list[Message], max_messages: int, wait_seconds: float) -> None:
         assert self._inbox is not None
         try:
-            answer = await self._inbox.next_msg(wait_seconds)
+            answer = await answered(self._inbox.next_msg(wait_seconds))
         except (nats.errors.TimeoutError, TimeoutError):
             return
         while True:
@@ -118,7 +118,7 @@ class Follower:
                 return
             if len(found) >= max_messages or self._inbox.pending_msgs == 0:
                 return
-            answer = await self._inbox.next_msg(wait_seconds)
+            answer = await answered(self._inbox.next_msg(wait_seconds))
 
     def _take(self, answer: Msg, found: list[Message]) -> bool:
         message, count = delivered(answer)

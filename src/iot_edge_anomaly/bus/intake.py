@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from iot_edge_anomaly.bus.codec import FRAME_BYTES, encode_item, join_items
 from iot_edge_anomaly.bus.connection import Bus
@@ -20,17 +21,24 @@ MAX_WAITING_BYTES = 64 << 20
 ATTEMPTS = 2
 
 
-@dataclass
+@dataclass(slots=True)
 class _Group:
-    """What the next publish of a partition will carry, and what its callers wait for."""
+    """What the next publish of a partition will carry, and who waits for it."""
 
-    stored: "asyncio.Future[None]"
     items: list[bytes] = field(default_factory=list)
     size: int = 0
+    callers: "list[asyncio.Future[None]]" = field(default_factory=list)
 
-    def fail(self, error: IotEdgeAnomalyError) -> None:
-        self.stored.set_exception(error)
-        self.stored.exception()  # a caller that was cancelled never looks
+    def tell(self, error: IotEdgeAnomalyError | None = None) -> None:
+        """Let every caller go on that still waits: the items are durable, or this went wrong."""
+        for caller in self.callers:
+            if caller.done():
+                continue
+            if error is None:
+                caller.set_result(None)
+            else:
+                caller.set_exception(error)
+        self.callers = []
 
 
 class GroupCommit:
@@ -43,6 +51,7 @@ class GroupCommit:
     def __init__(self, bus: Bus, partitions: int, tasks: asyncio.TaskGroup) -> None:
         self._bus = bus
         self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
         self._groups: list[deque[_Group]] = [deque() for _ in range(partitions)]
         self._busy = [False] * partitions
         self._waiting_bytes = 0
@@ -72,16 +81,20 @@ class GroupCommit:
             return range(len(self._groups))
         if isinstance(item, Tick):
             raise RejectedError(f"{type(item).__name__} belongs to no asset: name its partition")
-        return (partition_of(AssetKey(item.tenant, item.asset), len(self._groups)),)
+        return (_partition_of(item.tenant, item.asset, len(self._groups)),)
 
     async def _stored(self, by_partition: dict[int, list[bytes]]) -> None:
+        messages = [(p, part) for p, items in by_partition.items() for part in self._parts(items)]
         size = sum(len(item) for items in by_partition.values() for item in items)
         if not self._is_open:
             raise UnavailableError("nothing more is taken in: this program is stopping")
-        if self._waiting_bytes + size > MAX_WAITING_BYTES:
+        if self._waiting_bytes and self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError("the store is slower than what comes in; try again later")
-        messages = [(p, part) for p, items in by_partition.items() for part in self._parts(items)]
-        await _all([self._join(partition, part) for partition, part in messages])
+        callers = [self._join(partition, part) for partition, part in messages]
+        if len(callers) == 1:
+            await callers[0]
+        else:
+            _raise_first(await asyncio.gather(*callers, return_exceptions=True))
 
     def _parts(self, items: list[bytes]) -> Iterator[list[bytes]]:
         """Cut the items of one call where they are larger than a message may be."""
@@ -104,15 +117,17 @@ class GroupCommit:
         size = sum(map(len, items))
         groups = self._groups[partition]
         if not groups or groups[-1].size + size > GROUP_BYTES:
-            groups.append(_Group(asyncio.get_running_loop().create_future()))
+            groups.append(_Group())
         group = groups[-1]
         group.items += items
         group.size += size
+        caller: asyncio.Future[None] = self._loop.create_future()
+        group.callers.append(caller)
         self._waiting_bytes += size
         if not self._busy[partition]:
             self._busy[partition] = True
             self._tasks.create_task(self._drain(partition)).add_done_callback(lambda task: self._ended(task, groups))
-        return group.stored
+        return caller
 
     async def _drain(self, partition: int) -> None:
         groups = self._groups[partition]
@@ -129,17 +144,16 @@ class GroupCommit:
     async def _store(self, partition: int, group: _Group) -> None:
         try:
             await self._publish(partition, join_items(group.items))
-            group.stored.set_result(None)
+            group.tell()
         except IotEdgeAnomalyError as error:
-            group.fail(error)
+            group.tell(error)
         finally:
             self._done(group)
 
     def _done(self, group: _Group) -> None:
         """Forget a group; callers of one that was cut off are told, instead of waiting for ever."""
         self._waiting_bytes -= group.size
-        if not group.stored.done():
-            group.fail(UnavailableError("this program stopped before the store had answered"))
+        group.tell(UnavailableError("this program stopped before the store had answered"))
 
     async def _publish(self, partition: int, data: bytes) -> None:
         self._published += 1
@@ -167,12 +181,12 @@ async def open_intake(bus: Bus, partitions: int) -> AsyncIterator[GroupCommit]:
             intake.close()
 
 
-async def _all(stored: "Sequence[asyncio.Future[None]]") -> None:
-    """Wait for every future, then raise the first failure; a caller that is cancelled takes nothing with it."""
-    if len(stored) == 1:
-        await asyncio.shield(stored[0])
-        return
-    outcomes = await asyncio.gather(*map(asyncio.shield, stored), return_exceptions=True)
+def _raise_first(outcomes: Sequence[BaseException | None]) -> None:
     for outcome in outcomes:
-        if isinstance(outcome, BaseException):
+        if outcome is not None:
             raise outcome
+
+
+@lru_cache(maxsize=65_536)
+def _partition_of(tenant: str, asset: str, partitions: int) -> int:
+    return partition_of(AssetKey(tenant, asset), partitions)

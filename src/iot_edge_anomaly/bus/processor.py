@@ -6,67 +6,54 @@
 | recovering | checkpoint read, input replayed up to the last commit | | owning |
 | owning | input | step, publish the commit with the fence | owning |
 | owning | nothing to say | remember the position only | owning |
-| owning | publish not answered | read the last commit: ours, the old one, or another's | owning / fenced |
-| owning | commit too large | recover, then take fewer messages a step; of a single one, drop the rows | recovering |
+| owning | a checkpoint is due | store it beside the work, one at a time | owning |
+| owning | publish not answered, or refused for lack of room | throw the state away | standby |
+| owning | several messages are too much at once | throw the state away, then take fewer a step | standby |
+| owning | the outcomes of one message are too large | leave out rows, then more (`bus/trim.py`); commit | owning |
+| owning, recovering | the pipeline fails | find the message, set it aside (`bus/quarantine.py`) | standby |
 | owning | lease lost, or fenced | throw the state away | standby |
-| any | the bus is away | keep trying; one line when it starts, one when it ends | same |
-| owning | stop | checkpoint, give the lease up | stopped |
+| owning | stop | wait for it, checkpoint, give the lease up | stopped |
+| any | the bus is away, or what is stored cannot be read | say so once, pause, try again | standby |
 
-Capsules of the alarms since the last checkpoint are sealed before the next one is written: so after a crash they are
-found again by replaying the same input.
+The state in memory is thrown away whenever there is doubt: what is stored decides, as after a crash. A commit whose
+answer was lost is found by recovering. Capsules are sealed before the checkpoint that covers their alarms is written.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Generic
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Generic, NamedTuple
 
-import msgspec
 import structlog
 
 from iot_edge_anomaly.bus.answers import FencedError, Message
 from iot_edge_anomaly.bus.blobs import Blobs
-from iot_edge_anomaly.bus.capsule import FORMAT as CAPSULE_FORMAT
-from iot_edge_anomaly.bus.capsule import Capsule, inputs_of, seal
 from iot_edge_anomaly.bus.checkpoint import Checkpoint, load_states, read_checkpoint, write_checkpoint
 from iot_edge_anomaly.bus.codec import decode_commit, decode_envelope, encode_commit
 from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.follower import Follower
 from iot_edge_anomaly.bus.lease import Lease
+from iot_edge_anomaly.bus.models import LoadModel, ModelShelf
+from iot_edge_anomaly.bus.quarantine import Quarantine, StepFailedError
+from iot_edge_anomaly.bus.sealing import seal_alarms
+from iot_edge_anomaly.bus.since import Since, activated
 from iot_edge_anomaly.bus.streams import OUTCOMES, READINGS, outcomes_subject, readings_subject
-from iot_edge_anomaly.component.detector import Detector
-from iot_edge_anomaly.component.pipeline import Pipeline, State
-from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
-from iot_edge_anomaly.core.messages import Batch, Envelope, ModelActivated
-from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AssetOutcome, Commit, Notice
+from iot_edge_anomaly.bus.trim import trimmed
+from iot_edge_anomaly.component.pipeline import Dump, Pipeline, SourceName, State
+from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, OverloadError, RejectedError, UnavailableError
+from iot_edge_anomaly.core.messages import Envelope
+from iot_edge_anomaly.core.outcomes import AssetOutcome, Commit
+from iot_edge_anomaly.observability.signals import Level, Signal
 
 log = structlog.get_logger(__name__)
 
+UNREADABLE = Signal("readings_unreadable", "a stored message cannot be read; it stays in the stream", Level.ERROR)
+
 MOST_MESSAGES = 256
 WAIT_SECONDS = 0.25
-CHECKPOINT_SECONDS = 10.0
-CHECKPOINT_AFTER_ALARM_SECONDS = 1.0
-CHECKPOINT_MESSAGES = 5_000
-CHECKPOINT_BYTES = 32 << 20
 PAUSE_SECONDS = 0.2
-
-LARGEST_ROWS_BYTES = 1 << 20
-
-LoadModel = Callable[[bytes], Detector]
-
-
-@dataclass
-class _Since:
-    """What happened since the last checkpoint."""
-
-    envelopes: list[Envelope] = field(default_factory=list)
-    alarms: list[tuple[AssetKey, AlarmEvent, int]] = field(default_factory=list)
-    alarm_at: float = 0.0
-    began_at: float = 0.0
-    size: int = 0
+LONGEST_PAUSE_SECONDS = 2.0
 
 
 class Processor(Generic[State]):
@@ -84,65 +71,90 @@ class Processor(Generic[State]):
         self._blobs = Blobs(bus)
         self._partition = partition
         self._pipeline = pipeline
-        self._load_model = load_model
         self._observe = observe
-        self._models: dict[str, Detector] = {}
-        self._model_bytes: dict[str, bytes] = {}
+        self._shelf = ModelShelf(self._blobs, load_model)
         self._lease = Lease(bus, partition)
+        self._quarantine = Quarantine()
         self._most_messages = MOST_MESSAGES
         self._checkpoint = Checkpoint()
         self._state = pipeline.new_state()
-        self._since = _Since()
+        self._since = Since()
+        self._writing: asyncio.Future[None]
         self._position = 0
         self._fence = 0
+        self._failures = 0
         self.is_owner = False
+        self.is_behind = True
+
+    def awaited(self) -> set[SourceName]:
+        """Return the sources that have sent and that grid cells wait for; of an owner that has caught up only."""
+        return self._pipeline.awaited(self._state) if self.is_owner and not self.is_behind else set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own the partition whenever it can be had, until told to stop. Raises FatalError only."""
-        is_down = False
         while not stop.is_set():
             try:
                 if await self._lease.hold():
                     await self._own(stop)
                 else:
                     await _wait_for(stop, PAUSE_SECONDS)
-                if is_down:
-                    is_down = False
-                    log.info("partition goes on", partition=self._partition)
+            except StepFailedError as error:
+                self._most_messages = 1
+                log.error("the pipeline failed; recovering", partition=self._partition, error=str(error))
             except FencedError as error:
                 log.warning("fenced: another worker owns the partition", partition=self._partition, error=str(error))
             except UnavailableError as error:
-                if not is_down:
-                    is_down = True
-                    log.warning("partition waits for the bus", partition=self._partition, error=str(error))
-                await _wait_for(stop, PAUSE_SECONDS)
+                await self._pause(stop, "partition waits for the bus", error)
+            except RejectedError as error:
+                await self._pause(stop, "what is stored of the partition cannot be used; restore it", error)
             finally:
-                self.is_owner = False
+                self.is_owner, self.is_behind = False, True
+
+    async def _pause(self, stop: asyncio.Event, text: str, error: Exception) -> None:
+        if not self._failures:
+            log.warning(text, partition=self._partition, error=str(error))
+        await _wait_for(stop, min(PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS))
+        self._failures += 1
 
     async def _own(self, stop: asyncio.Event) -> None:
         await self._recover()
         self.is_owner = True
-        follower = self._bus.follow(READINGS, readings_subject(self._partition), self._position + 1)
-        try:
+        async with self._input() as follower, self._checkpoints():
             while not stop.is_set():
                 if not await self._lease.hold():
                     return
                 messages = await follower.fetch(WAIT_SECONDS, self._most_messages)
-                if messages:
-                    try:
-                        await self._work(messages)
-                    except RejectedError as error:
-                        self._most_messages = max(self._most_messages // 4, 1)
-                        log.warning(
-                            "commit refused; taking fewer messages", error=str(error), at_most=self._most_messages
-                        )
-                        return
-                if self._checkpoint_is_due():
-                    await self._write_checkpoint()
-            await self._write_checkpoint()
+                if messages and not await self._work(messages):
+                    return
+                self._failures, self.is_behind = 0, len(messages) == self._most_messages
+                if self._writing.done():
+                    await self._writing
+                    if self._since.is_due(time.monotonic()):
+                        self._writing = asyncio.create_task(self._write(self._snapshot()))
+            await self._writing
+            if self._since.envelopes:
+                await self._write(self._snapshot())
             await self._lease.release()
+
+    @contextlib.asynccontextmanager
+    async def _input(self) -> AsyncIterator[Follower]:
+        follower = self._bus.follow(READINGS, readings_subject(self._partition), self._position + 1)
+        try:
+            yield follower
         finally:
-            await _quietly(follower)
+            with contextlib.suppress(UnavailableError):
+                await follower.close()
+
+    @contextlib.asynccontextmanager
+    async def _checkpoints(self) -> AsyncIterator[None]:
+        """Let go of a checkpoint under way when the partition is not owned any more: the one before it stands."""
+        self._writing = asyncio.get_running_loop().create_future()
+        self._writing.set_result(None)
+        try:
+            yield
+        finally:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
 
     async def _recover(self) -> None:
         """Read the last checkpoint, then work through the input since, up to the last commit, without committing."""
@@ -153,152 +165,97 @@ class Processor(Generic[State]):
         states = await load_states(self._blobs, self._checkpoint.assets)
         shared = self._checkpoint.shared
         self._state = self._pipeline.new_state() if shared is None else self._pipeline.load(shared, states)
-        self._position, self._since = self._checkpoint.position, _Since()
-        await self._fetch_models(self._pipeline.models_of(self._state))
+        self._position, self._since = self._checkpoint.position, Since()
+        await self._shelf.fetch(self._pipeline.models_of(self._state))
         while self._position < committed:
-            messages = await self._bus.read(READINGS, readings_subject(self._partition), self._position + 1)
+            messages = await self._bus.read(
+                READINGS, readings_subject(self._partition), self._position + 1, max_messages=self._most_messages
+            )
             messages = [message for message in messages if message.seq <= committed]
             if not messages:
                 break
-            envelopes = self._decode(messages)
-            await self._fetch_models(_activated(envelopes))
-            self._remember(envelopes, self._step(envelopes))
+            await self._step(messages)
         log.info("partition recovered", partition=self._partition, position=self._position, committed=committed)
 
-    async def _work(self, messages: list[Message]) -> None:
-        envelopes = self._decode(messages)
+    async def _work(self, messages: Sequence[Message]) -> bool:
+        """Step and commit; False if the commit would be too large, and the state has gone on without it."""
+        envelopes, outcomes = await self._step(messages)
         self._observe(envelopes)
-        await self._fetch_models(_activated(envelopes))
-        outcomes = self._step(envelopes)
-        if outcomes:
-            if self._most_messages == 1:
-                outcomes = tuple(map(_without_large_rows, outcomes))
-            commit = Commit(self._partition, envelopes[0].seq, envelopes[-1].seq, _now_ns(envelopes), outcomes)
-            await self._commit(encode_commit(commit))
-        self._remember(envelopes, outcomes)
-
-    def _decode(self, messages: Sequence[Message]) -> list[Envelope]:
-        """Read messages; one that cannot be read is logged and stands in its place, empty: it stays in the stream."""
-        envelopes = []
-        for message in messages:
-            try:
-                envelopes.append(decode_envelope(message.data, message.seq))
-            except RejectedError as error:
-                log.error("a stored message cannot be read; set aside", seq=message.seq, error=str(error))
-                envelopes.append(Envelope((), message.seq))
-        return envelopes
-
-    def _step(self, envelopes: Sequence[Envelope]) -> tuple[AssetOutcome, ...]:
-        self._state, outcomes = self._pipeline.step(self._state, envelopes, self._models)
-        return outcomes
-
-    async def _commit(self, data: bytes) -> None:
-        """Publish under the fence; where the answer is lost, find out whether it was stored."""
-        subject = outcomes_subject(self._partition)
-        while True:
-            try:
-                self._fence = await self._bus.publish(
-                    subject, data, expected_last_subject_seq=self._fence, expected_stream=OUTCOMES
-                )
-            except UnavailableError:
-                last = await self._until_answered(lambda: self._bus.last(OUTCOMES, subject))
-                if last is not None and last.seq > self._fence:
-                    if last.data != data:
-                        raise FencedError("another worker committed meanwhile") from None
-                    self._fence = last.seq
-                    return
-            else:
-                return
-
-    async def _until_answered(self, ask: Callable[[], Awaitable[Message | None]]) -> Message | None:
-        while True:
-            try:
-                return await ask()
-            except UnavailableError:
-                await asyncio.sleep(PAUSE_SECONDS)
-
-    def _remember(self, envelopes: Sequence[Envelope], outcomes: Sequence[AssetOutcome]) -> None:
-        since, now = self._since, time.monotonic()
-        self._position = envelopes[-1].seq
-        since.began_at = since.began_at or now
-        since.envelopes += envelopes
-        since.size += sum(map(_size, envelopes))
-        for outcome in outcomes:
-            for alarm in outcome.alarms:
-                if alarm.event == "raise":
-                    since.alarms.append((outcome.key, alarm, self._position))
-                    since.alarm_at = since.alarm_at or now
-
-    def _checkpoint_is_due(self) -> bool:
-        since, now = self._since, time.monotonic()
-        return bool(since.envelopes) and (
-            now - since.began_at > CHECKPOINT_SECONDS
-            or (since.alarm_at > 0 and now - since.alarm_at > CHECKPOINT_AFTER_ALARM_SECONDS)
-            or len(since.envelopes) > CHECKPOINT_MESSAGES
-            or since.size > CHECKPOINT_BYTES
+        if not outcomes:
+            return True
+        commit = Commit(self._partition, envelopes[0].seq, envelopes[-1].seq, _now_ns(envelopes), outcomes)
+        data, most_bytes = encode_commit(commit), self._bus.max_payload_bytes
+        if len(data) > most_bytes and len(messages) > 1:
+            self._most_messages = max(len(messages) // 4, 1)
+            log.warning("a commit would be too large; taking fewer messages", bytes=len(data), most_bytes=most_bytes)
+            return False
+        if len(data) > most_bytes:
+            data = trimmed(commit, most_bytes)
+        self._fence = await self._bus.publish(
+            outcomes_subject(self._partition),
+            data,
+            expected_last_subject_seq=self._fence,
+            expected_stream=OUTCOMES,
         )
+        return True
 
-    async def _write_checkpoint(self) -> None:
-        if not self._since.envelopes:
-            return
-        for key, alarm, last_seq in self._since.alarms:
-            await self._seal(key, alarm, last_seq)
+    async def _step(self, messages: Sequence[Message]) -> tuple[list[Envelope], tuple[AssetOutcome, ...]]:
+        envelopes = [self._quarantine.admit(_decoded(message)) for message in messages]
+        await self._shelf.fetch(activated(envelopes))
+        try:
+            self._state, outcomes = self._pipeline.step(self._state, envelopes, self._shelf.loaded)
+        except (OverloadError, MemoryError) as error:
+            if len(envelopes) == 1:
+                raise
+            raise StepFailedError(f"too much at once: {error}") from error
+        except IotEdgeAnomalyError:
+            raise
+        except Exception as error:
+            raise self._quarantine.blame(envelopes, error) from error
+        self._since.remember(envelopes, sum(len(m.data) for m in messages), outcomes, time.monotonic())
+        self._position = envelopes[-1].seq
+        return envelopes, outcomes
+
+    def _snapshot(self) -> "_Snapshot":
+        """Return what a checkpoint of this moment says, and begin to gather for the next."""
+        state, since = self._state, self._since
+        self._since, self._most_messages = Since(), MOST_MESSAGES
+        dump, needed_from = self._pipeline.dump(state), self._pipeline.needed_from(state)
+        return _Snapshot(since, self._position, dump, needed_from, self._pipeline.models_of(state))
+
+    async def _write(self, now: "_Snapshot") -> None:
+        """Store a checkpoint, while the partition is worked on: the input that came since is its successor's."""
+        await seal_alarms(self._bus, self._partition, self._pipeline, self._shelf, self._checkpoint, now.since)
         self._checkpoint = await write_checkpoint(
             self._bus,
             self._blobs,
             self._partition,
             self._checkpoint,
-            self._position,
-            self._pipeline.dump(self._state),
-            self._pipeline.needed_from(self._state),
-            self._pipeline.models_of(self._state),
+            now.position,
+            now.dump,
+            now.needed_from,
+            now.in_use,
         )
-        self._since, self._most_messages = _Since(), MOST_MESSAGES
-
-    async def _seal(self, key: AssetKey, alarm: AlarmEvent, last_seq: int) -> None:
-        digest = self._checkpoint.assets.get(key)
-        inputs = inputs_of(key, self._since.envelopes, last_seq)
-        named = {alarm.model} if alarm.model else set()
-        named |= _activated([decode_envelope(data, seq) for seq, data in inputs])
-        capsule = Capsule(
-            CAPSULE_FORMAT,
-            self._partition,
-            key.tenant,
-            key.asset,
-            self._checkpoint.shared,
-            await self._blobs.get(digest) if digest else None,
-            inputs,
-            {name: self._model_bytes[name] for name in sorted(named) if name in self._model_bytes},
-            alarm,
-        )
-        await seal(self._bus, self._blobs, capsule)
-
-    async def _fetch_models(self, digests: set[str]) -> None:
-        """Have every model at hand; one that is missing or damaged is left out, and the step refuses it."""
-        for digest in digests - self._models.keys():
-            try:
-                data = await self._blobs.get(digest)
-                self._models[digest] = self._load_model(data)
-                self._model_bytes[digest] = data
-            except RejectedError as error:
-                log.error("model cannot be used", digest=digest, error=str(error))
+        self._shelf.keep_only(now.in_use | self._pipeline.models_of(self._state) | activated(self._since.envelopes))
 
 
-def _without_large_rows(outcome: AssetOutcome) -> AssetOutcome:
-    """Leave out rows that no message can hold; the alarms and counts that came of them stay."""
-    if outcome.rows is None or len(outcome.rows.value) <= LARGEST_ROWS_BYTES:
-        return outcome
-    text = f"{len(outcome.rows.value)} bytes of rows in one step are too many to keep; alarms and counts are kept"
-    notice = Notice("rows-dropped", "", text, int(outcome.rows.times()[-1]))
-    return msgspec.structs.replace(outcome, rows=None, notices=(*outcome.notices, notice))
+class _Snapshot(NamedTuple):
+    """A checkpoint that is to be stored, and what happened since the one before it."""
+
+    since: Since
+    position: int
+    dump: Dump
+    needed_from: int | None
+    in_use: set[str]
 
 
-def _size(envelope: Envelope) -> int:
-    return sum(3 * len(item.value) if isinstance(item, Batch) else 128 for item in envelope.items)
-
-
-def _activated(envelopes: Sequence[Envelope]) -> set[str]:
-    return {item.digest for envelope in envelopes for item in envelope.items if isinstance(item, ModelActivated)}
+def _decoded(message: Message) -> Envelope:
+    """Read a message; of one that cannot be read nothing comes, and its place stays."""
+    try:
+        return decode_envelope(message.data, message.seq)
+    except RejectedError as error:
+        UNREADABLE.emit(seq=message.seq, subject=message.subject, error=str(error))
+        return Envelope((), message.seq)
 
 
 def _now_ns(envelopes: Sequence[Envelope]) -> int:
@@ -315,13 +272,3 @@ async def _wait_for(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-
-
-async def _quietly(follower: Follower) -> None:
-    with contextlib.suppress(UnavailableError):
-        await follower.close()
-
-
-def models_in(models: Mapping[str, bytes], load_model: LoadModel) -> dict[str, Detector]:
-    """Load models that a capsule carries."""
-    return {digest: load_model(data) for digest, data in models.items()}

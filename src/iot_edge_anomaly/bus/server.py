@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ OLDEST_VERSION = (2, 12)
 MAX_PAYLOAD_BYTES = 8 << 20
 ROLE_USER = "iot-edge-anomaly"
 INGRESS = "ingress"
+FORMER_SESSION = f"iot-edge-anomaly-{socket.gethostname()}"
 LEAN = {"GOMEMLIMIT": "24MiB", "GOGC": "50"}
 """Go runtime settings that keep the server small (measured: 14 MB idle, 36 MB after a burst)."""
 
@@ -74,10 +76,24 @@ def role_password(data_dir: Path) -> str:
     return path.read_text()
 
 
+def listener_session(data_dir: Path) -> str:
+    """Return under which id the connector keeps its session at the MQTT listener; made before the first start.
+
+    Devices share the account: one that knew the id could end the session, and with it what waits there for all tenants.
+    A data folder from before this was a secret keeps its id, for what waits under it would never be read under another.
+    """
+    path = data_dir / "security" / "listener.session"
+    if not path.exists():
+        is_used = (data_dir / "stream").exists()
+        write_private(path, (FORMER_SESSION if is_used else secrets.token_urlsafe(24)).encode())
+    return path.read_text()
+
+
 def write_configuration(
     data_dir: Path, settings: BusSettings, *, port: int, mqtt_port: int, devices: Iterable[Device]
 ) -> Path:
     """Write the server's configuration file, for its owner only, and return where it is."""
+    listener_session(data_dir)  # while it can still be told whether the folder is new
     users = [_role(role_password(data_dir)), *map(_device, devices)]
     sync = "always" if settings.durability is Durability.POWER_SAFE else '"2m"'
     text = f"""# Written at each start. Changes here are lost.

@@ -16,8 +16,12 @@ CONFIGURATION = "configuration"
 CAPSULES = "capsules"
 LEDGER = "ledger"
 LEASES = "leases"
-BUCKETS = {CHECKPOINTS: 4, CONFIGURATION: 64, CAPSULES: 1, LEDGER: 1, LEASES: 1}
+SINKS = "sinks"
+BUCKETS = {CHECKPOINTS: 4, CONFIGURATION: 64, CAPSULES: 1, LEDGER: 1, LEASES: 1, SINKS: 64}
 """Key-value buckets and how many versions of a key each keeps."""
+
+ASSET_RULES = "assets"
+"""The key of the asset rules in force, in the bucket of configurations."""
 
 _DUPLICATE_WINDOW_NS = 120 * 1_000_000_000
 
@@ -33,10 +37,11 @@ def outcomes_subject(partition: int) -> str:
 
 
 async def ensure_streams(bus: Bus, partitions: int, quota_bytes: int, replicas: int = 1) -> None:
-    """Create what is missing. Raises ConfigError when the store was made with another number of partitions.
+    """Create what is missing. Raises ConfigError when the store was made with another number of partitions, or when
+    the server has no room for the quota or is no cluster for the replicas.
 
     READINGS gets half of the quota and refuses what exceeds it (a janitor makes room); so does OUTCOMES with three
-    eighths: what was acknowledged is never dropped.
+    eighths: what was acknowledged is never dropped, not by a smaller quota either. The rest is for blobs and buckets.
     """
     known = await _known_partitions(bus)
     if known is not None and known != partitions:
