@@ -60,6 +60,21 @@ def test_silence_of_one_sensor_becomes_that_of_all() -> None:
     assert len({alarm.incident_id for alarm in book.alarms.values()}) == 1
 
 
+def test_a_time_in_which_nobody_listened_is_no_silence() -> None:
+    book = AlarmBook()
+    heard = {"flow": 10 * NS, "bearing_temperature": 100 * NS}
+    assert acts.listened(book, heard, 50 * NS) == {"flow": 50 * NS, "bearing_temperature": 100 * NS}
+    assert tick(book, 61, temperature=60) == [(61, "raise", "silence:flow")]
+    assert acts.listened(book, heard, 5_000 * NS) == {"flow": 10 * NS, "bearing_temperature": 5_000 * NS}
+
+
+def test_the_silence_of_a_whole_asset_goes_on_while_nobody_listens() -> None:
+    book = AlarmBook()
+    assert tick(book, 61) == [(61, "raise", "silence:*")]
+    heard = {"flow": 0, "bearing_temperature": 0}
+    assert acts.listened(book, heard, 5_000 * NS) == heard
+
+
 def test_silence_is_not_watched_where_it_is_switched_off() -> None:
     book = AlarmBook()
     assert acts.on_tick(book, KEY, 10**18, {"unknown": 0}, SETTINGS) == []

@@ -72,8 +72,8 @@ class Partition:
             readings = [(now, sensor, float(value)) for sensor, value in zip(SENSORS, line, strict=True)]
             self.take(batch_of(KEY, "plc", readings, received_ns=now, sequence=self._row))
 
-    def tick(self, seconds: int) -> tuple[AssetOutcome, ...]:
-        return self.take(Tick(self.now_ns + seconds * NS))
+    def tick(self, seconds: int, *, resumed: bool = False) -> tuple[AssetOutcome, ...]:
+        return self.take(Tick(self.now_ns + seconds * NS, resumed))
 
     @property
     def now_ns(self) -> int:
@@ -107,6 +107,29 @@ def test_an_asset_that_stays_silent_is_told_of_once() -> None:
     (said,) = partition.tick(21)
     assert [(event.event, event.condition) for event in said.alarms] == [("raise", "silence:*")]
     assert [partition.tick(seconds) for seconds in range(22, 500)] == [()] * 478
+
+
+def test_after_a_time_in_which_nobody_listened_sensors_have_their_usual_time_to_speak() -> None:
+    partition = Partition()
+    partition.read(usual(5))
+    assert partition.tick(600, resumed=True) == ()
+    assert partition.tick(620) == ()
+    (said,) = partition.tick(621)
+    assert [(event.event, event.condition) for event in said.alarms] == [("raise", "silence:*")]
+    assert partition.tick(900, resumed=True) == ()
+
+
+def test_a_clock_that_was_years_ahead_once_hides_no_silence_for_years() -> None:
+    partition = Partition()
+    partition.read(usual(5))
+    said = partition.tick(10 * 365 * 86_400)
+    assert [event.event for outcome in said for event in outcome.alarms] == ["raise"]
+    (corrected,) = partition.tick(1)
+    assert [notice.kind for notice in corrected.notices] == ["clock-corrected"]
+    assert [event.event for event in corrected.alarms] == ["return"]
+    assert partition.tick(20) == ()
+    (said_again,) = partition.tick(23)
+    assert [(event.event, event.condition) for event in said_again.alarms] == [("re-raise", "silence:*")]
 
 
 def test_ticks_during_maintenance_say_nothing_until_it_is_over() -> None:

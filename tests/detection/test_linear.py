@@ -7,9 +7,11 @@ from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.detection.blocks import ROWS, matmul_by_block
 from iot_edge_anomaly.detection.linear import fit
 from iot_edge_anomaly.detection.linear_model import LinearDetector
-from iot_edge_anomaly.detection.threshold import RUN_ROWS, threshold_for_budget
+from iot_edge_anomaly.detection.threshold import threshold_for_budget
 
 NAMES = ("flow", "pressure", "power", "level")
+RUN_ROWS = 30
+"""Rows above the threshold that are this close are one alarm."""
 
 
 def station(rows: int, seed: int) -> Matrix:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plant_runs import CONFIGURED, KEY, NS, SENSORS, T0, Run, batch, configured, plant
@@ -210,3 +211,19 @@ def test_many_assets_do_not_see_each_other() -> None:
             mixed.append(Batch(*[{"asset": "site/other"}.get(n, getattr(item, n)) for n in item.__struct_fields__]))
     assert Run(mixed).concluded()[KEY] | {"state": b"", "asked": []} == alone | {"state": b"", "asked": []}
     assert not any(isinstance(item, PlantConfigured) for item in mixed[1:])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(runs, st.integers(1, 60), st.lists(st.integers(1, 500), max_size=4))
+def test_rows_may_be_worked_out_in_portions_of_any_size(run: Any, most_cells: int, cuts: list[int]) -> None:
+    items = Script().play(run)
+    whole = Run(items, cuts).concluded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("iot_edge_anomaly.pipeline.closing.MOST_CELLS", most_cells)
+        assert Run(items, cuts).concluded() == whole
+
+
+@pytest.mark.parametrize("most_cells", [1, 7, 100])
+def test_a_whole_day_does_not_depend_on_the_portions(monkeypatch: pytest.MonkeyPatch, most_cells: int) -> None:
+    monkeypatch.setattr("iot_edge_anomaly.pipeline.closing.MOST_CELLS", most_cells)
+    assert Run(a_day()).concluded() == CONCLUDED

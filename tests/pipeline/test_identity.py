@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iot_edge_anomaly.pipeline.identity import REACH, Identity, Verdict
+from iot_edge_anomaly.pipeline.identity import MOST_GAPS, REACH, Identity, Verdict
 
 NEW, DUPLICATE, AMBIGUOUS = Verdict.NEW, Verdict.DUPLICATE, Verdict.AMBIGUOUS
 starts = st.sampled_from([0, 1, 700, REACH, 5_000, 10**12])
@@ -128,3 +128,12 @@ def test_it_stays_small() -> None:
         for sequence in range(0, 50_000, 2):
             identity.judge(epoch, sequence)
     assert len(msgspec.msgpack.encode(identity)) < 400
+
+
+def test_what_a_sender_claims_does_not_outgrow_the_numbers_it_is_stored_in() -> None:
+    identity = Identity()
+    for epoch in range(1, 40):
+        for sequence in (0, (1 << 63) - 3000, (1 << 63) - 2999):
+            identity.judge(epoch, sequence)
+        assert 0 <= identity.gaps() <= MOST_GAPS
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(identity), type=Identity) == identity

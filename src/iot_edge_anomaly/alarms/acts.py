@@ -47,6 +47,20 @@ def on_tick(
     return events
 
 
+def listened(book: AlarmBook, last_heard_ns: Mapping[str, int], since_ns: int) -> dict[str, int]:
+    """Return from when on each sensor's silence counts: nobody listened before `since_ns`.
+
+    A silence that was known before goes on as what it is.
+    """
+    known = _silence_alarms(book)
+    if WHOLE_ASSET in known:
+        return dict(last_heard_ns)
+    return {
+        sensor: heard if f"{SILENCE}{sensor}" in known else max(heard, since_ns)
+        for sensor, heard in last_heard_ns.items()
+    }
+
+
 def needs_tick(book: AlarmBook, now_ns: int, last_heard_ns: Mapping[str, int], settings: AlarmSettings) -> bool:
     """Tell whether `on_tick` would change the book."""
     if 0 < book.maintenance_until_ns <= now_ns or any(0 < a.until_ns <= now_ns for a in book.alarms.values()):

@@ -16,7 +16,8 @@ class Intake(Protocol):
         """Return once every item is durable in its partition; items of one call stay in order and together.
 
         Raises UnavailableError when the bus is down, slow or full: then nothing may be acknowledged, and the same
-        items may be handed in again (what was stored after all is found to be a repeat by its identity).
+        items may be handed in again (what was stored after all is found to be a repeat by its identity). A connector
+        that accepts nothing says that its source is reached, although it has sent nothing yet.
         """
         ...
 

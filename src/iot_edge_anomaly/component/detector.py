@@ -60,6 +60,14 @@ class Detector(Protocol):
         """
         ...
 
+    def score_windows(self, windows: Matrix) -> Scores:
+        """Score the rows (n, w, k) of w windows that stand side by side, each window from the start on.
+
+        The scores have the shapes (n, w) and (n, w, k), each what `score` would say of that window alone. Many at once
+        cost little more than one.
+        """
+        ...
+
 
 class Fit(Protocol):
     """Learn a detector from rows of one asset in time order."""

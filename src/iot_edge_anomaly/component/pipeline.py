@@ -10,6 +10,9 @@ from iot_edge_anomaly.core.outcomes import AssetOutcome
 
 State = TypeVar("State")
 
+SourceName = tuple[str, str, str]
+"""Tenant, asset and source."""
+
 
 class Dump(NamedTuple):
     """A state in bytes: what the partition shares, and each asset that changed since the last dump."""
@@ -28,7 +31,11 @@ class Pipeline(Protocol[State]):
     def step(
         self, state: State, envelopes: Sequence[Envelope], models: Mapping[str, Detector]
     ) -> tuple[State, tuple[AssetOutcome, ...]]:
-        """Work through messages in order. `models` holds every digest that state and messages name."""
+        """Work through messages in order. `models` holds every digest that state and messages name.
+
+        Raises OverloadError where the rows of several messages take more memory than a step may: the state is consumed,
+        reload it and give fewer. Of a single message what is beyond is left out, and a notice `rows-dropped` says so.
+        """
         ...
 
     def models_of(self, state: State) -> set[str]:
@@ -49,4 +56,8 @@ class Pipeline(Protocol[State]):
 
     def needed_from(self, state: State) -> int | None:
         """Return the oldest input sequence that is still needed to learn from; None if none is."""
+        ...
+
+    def awaited(self, state: State) -> set[SourceName]:
+        """Return the sources that grid cells wait for: those that have sent and were not said to be idle since."""
         ...

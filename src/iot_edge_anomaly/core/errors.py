@@ -13,6 +13,10 @@ class UnavailableError(IotEdgeAnomalyError):
     """Retry later: a part this call needs is down, full or slow. Nothing was acknowledged."""
 
 
+class OverloadError(IotEdgeAnomalyError):
+    """Give less at once, after loading the state anew: this took more memory than it may."""
+
+
 class RejectedError(IotEdgeAnomalyError):
     """Set this record aside, keep it and count it: no retry will make it valid."""
 

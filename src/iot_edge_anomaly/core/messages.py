@@ -119,9 +119,13 @@ def batch_of(
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
-    """The wall clock as input: one a second a partition, so that silence and timers replay exactly."""
+    """The wall clock as input: one a second a partition, so that silence and timers replay exactly.
+
+    `resumed`: the first one of a worker. Nobody may have listened before it: that is no silence of a sensor.
+    """
 
     now_ns: int
+    resumed: bool = False
 
 
 class SourceIdle(msgspec.Struct, frozen=True, array_like=True, tag="source-idle"):
@@ -144,12 +148,13 @@ class ModelActivated(msgspec.Struct, frozen=True, array_like=True, tag="model-ac
 
 
 class FitFailed(msgspec.Struct, frozen=True, array_like=True, tag="fit-failed"):
-    """The trainer could not fit what was asked; the asset goes on learning."""
+    """The trainer could not fit what was asked; the asset gathers rows anew, more of them where that may help."""
 
     tenant: str
     asset: str
     reason: str
     at_ns: int
+    wants_more: bool = True
 
 
 class Acknowledge(msgspec.Struct, frozen=True, array_like=True, tag="acknowledge"):
@@ -205,6 +210,20 @@ class NewNormal(msgspec.Struct, frozen=True, array_like=True, tag="new-normal"):
     asset: str
     at_ns: int
     by: str
+    reason: str = ""
+
+
+class Noted(msgspec.Struct, frozen=True, array_like=True, tag="noted"):
+    """Somebody did something to the asset that is no message of its own, such as setting limits: keep it in mind."""
+
+    tenant: str
+    asset: str
+    kind: str
+    sensor: str
+    text: str
+    at_ns: int
+    by: str
+    note: str = ""
 
 
 class PlantConfigured(msgspec.Struct, frozen=True, array_like=True, tag="plant-configured"):
@@ -215,7 +234,9 @@ class PlantConfigured(msgspec.Struct, frozen=True, array_like=True, tag="plant-c
     at_ns: int
 
 
-AssetControl = SourceIdle | ModelActivated | FitFailed | Acknowledge | Shelve | Maintenance | Feedback | NewNormal
+AssetControl = (
+    SourceIdle | ModelActivated | FitFailed | Acknowledge | Shelve | Maintenance | Feedback | NewNormal | Noted
+)
 """Control messages that concern one asset."""
 
 Item = (
@@ -229,6 +250,7 @@ Item = (
     | Maintenance
     | Feedback
     | NewNormal
+    | Noted
     | PlantConfigured
 )
 """Anything that may stand in a READINGS message."""

@@ -59,7 +59,8 @@ class Rows(msgspec.Struct, frozen=True, array_like=True):
     """The grid rows that a step closed for one asset, n rows by k sensors, row-major little-endian bytes.
 
     `time_ns` int64 n; `value` float64 n*k (NaN: missing); `score` float64 n (above 1 is odd, never NaN); `quality`
-    uint8 n (index into ROW_QUALITIES); `expected` and `contribution` float32 n*k (NaN: not predicted).
+    uint8 n (index into ROW_QUALITIES); `expected` and `contribution` float32 n*k (NaN: not predicted). Each row stands
+    for `grid_ns` of time (0: written before this was told).
     """
 
     sensors: tuple[str, ...]
@@ -71,6 +72,7 @@ class Rows(msgspec.Struct, frozen=True, array_like=True):
     contribution: bytes
     phase: Phase
     model: str = ""
+    grid_ns: int = 0
 
     def times(self) -> NDArray[np.int64]:
         """Start of each grid cell, ns UTC."""
@@ -134,12 +136,24 @@ class AlarmEvent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
-    """Something a person may want to know that is no alarm: `sensor-added`, `sensor-vanished`, `stuck`, `gap`, …"""
+    """Something a person may want to know that is no alarm: `sensor-added`, `sensor-vanished`, `stuck`, `gap`, …
+
+    `by` and `note`: who asked for it and why, where a person did. A verdict (`feedback-right`, `feedback-wrong`) names
+    its alarm in `sensor`.
+    """
 
     kind: str
     sensor: str
     text: str
     time_ns: int
+    by: str = ""
+    note: str = ""
+
+
+def rows_dropped(rows: int, sensors: int, at_ns: int) -> Notice:
+    """Say that rows were worked out and are not kept."""
+    text = f"{rows} rows of {sensors} sensors in one step are too many to keep; alarms and counts are kept"
+    return Notice("rows-dropped", "", text, at_ns)
 
 
 class SourceCount(msgspec.Struct, frozen=True, array_like=True):

@@ -13,10 +13,15 @@ ROWS = 16
 
 
 def matmul_by_block(rows: Matrix, weights: Matrix, first_row_number: int) -> Matrix:
-    """Return `rows @ weights`; `first_row_number` says how many rows came before, in all calls."""
+    """Return `rows @ weights`; `first_row_number` says how many rows came before, in all calls.
+
+    `rows` (n, k), or (n, w, k): the rows of w windows, each window laid into blocks of its own.
+    """
+    count, *windows, width = rows.shape
     lead = first_row_number % ROWS
-    blocks = -(-(lead + len(rows)) // ROWS)
-    laid = np.zeros((blocks * ROWS, rows.shape[1]))
-    laid[lead : lead + len(rows)] = rows
-    products: Matrix = np.matmul(laid.reshape(blocks, ROWS, rows.shape[1]), weights)
-    return products.reshape(blocks * ROWS, weights.shape[1])[lead : lead + len(rows)]
+    blocks = -(-(lead + count) // ROWS)
+    laid = np.zeros((*windows, blocks * ROWS, width))
+    laid[..., lead : lead + count, :] = rows.swapaxes(0, -2)
+    products: Matrix = np.matmul(laid.reshape(-1, ROWS, width), weights)
+    products = products.reshape(*windows, blocks * ROWS, weights.shape[1])
+    return products[..., lead : lead + count, :].swapaxes(0, -2)

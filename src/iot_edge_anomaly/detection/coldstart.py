@@ -76,16 +76,26 @@ class ColdStart:
     def score(self, state: DetectorState, rows: Matrix) -> tuple[ColdState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""
         assert isinstance(state, ColdState)
-        known = np.isfinite(rows)
-        values = np.clip(np.where(known, rows, 0.0), -HUGE, HUGE)
-        counts = np.minimum(state.running[0] + np.cumsum(known, axis=0), MOST_ROWS)
-        before = np.concatenate((state.running[:1], counts))[:-1]
-        means, deviations, last = _follow(state.running, values, known, before)
-        contribution = _oddness(values, means, deviations, before) * known
-        contribution /= LIMIT * np.maximum(known.sum(axis=1), 1)[:, None]
-        expected = np.where(known & (before > 0), means, np.nan)
-        after = ColdState(np.stack((counts[-1] if len(rows) else state.running[0], *last)))
-        return after, Scores(contribution.sum(axis=1), expected, contribution)
+        running, scores = _score(state.running, rows)
+        return ColdState(running), scores
+
+    def score_windows(self, windows: Matrix) -> Scores:
+        """Score windows; see `component.detector.Detector.score_windows`."""
+        return _score(np.zeros((3, *windows.shape[1:])), windows)[1]
+
+
+def _score(running: Matrix, rows: Matrix) -> tuple[Matrix, Scores]:
+    """Score rows (n, k) after running values (3, k), or windows (n, w, k) after (3, w, k)."""
+    known = np.isfinite(rows)
+    values = np.clip(np.where(known, rows, 0.0), -HUGE, HUGE)
+    counts = np.minimum(running[0] + np.cumsum(known, axis=0), MOST_ROWS)
+    before = np.concatenate((running[:1], counts))[:-1]
+    means, deviations, last = _follow(running, values, known, before)
+    contribution = _oddness(values, means, deviations, before) * known
+    contribution /= LIMIT * np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    expected = np.where(known & (before > 0), means, np.nan)
+    after = np.stack((counts[-1] if len(rows) else running[0], *last))
+    return after, Scores(contribution.sum(axis=-1), expected, contribution)
 
 
 def _follow(

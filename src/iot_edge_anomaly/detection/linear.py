@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorSpec, Matrix
-from iot_edge_anomaly.detection.holes import FOREVER, Imputer, hold
+from iot_edge_anomaly.detection.holes import FOREVER, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_arrays import from_arrays, to_arrays
 from iot_edge_anomaly.detection.linear_model import (
     CLIP,
@@ -101,7 +101,7 @@ def _standardise(
     count = len(mean)
     standard, ages = hold(standard, fresh, np.zeros(count), np.full(count, FOREVER, np.int64))
     precision: Matrix = np.asarray(np.linalg.inv(standard.T @ standard + STRENGTH * np.eye(count)), np.float64)
-    Imputer(precision).fill(standard, ages == FOREVER)
+    Imputer(precision).fill(standard, ages == FOREVER, np.ones(count, bool), Allowance.full(count))
     return standard, precision
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
 from iot_edge_anomaly.detection.blocks import matmul_by_block
-from iot_edge_anomaly.detection.holes import FOREVER, Ages, Imputer, hold
+from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_state import LinearState
 
 NAME = "linear"
@@ -73,7 +73,8 @@ class LinearDetector:
         count = len(self.sensors)
         ages = np.full(count, FOREVER, np.int64)
         typical = self.model.alive / max(int(self.model.alive.sum()), 1)
-        return LinearState(0, np.zeros((self._depth, count)), ages, np.tile(typical, (len(SMOOTHING), 1)))
+        averages = np.tile(typical, (len(SMOOTHING), 1))
+        return LinearState(0, np.zeros((self._depth, count)), ages, averages, Allowance.full(count))
 
     def restore(self, state: bytes) -> LinearState:
         """Read a state. Raises ValueError if it is not of this model's shape."""
@@ -82,31 +83,48 @@ class LinearDetector:
     def score(self, state: DetectorState, rows: Matrix) -> tuple[LinearState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""
         assert isinstance(state, LinearState)
+        return self._score(state, np.ascontiguousarray(rows, np.float64))
+
+    def score_windows(self, windows: Matrix) -> Scores:
+        """Score windows; see `component.detector.Detector.score_windows`. With holes they cost one call each."""
+        start, count = self.start(), windows.shape[1]
+        if not (np.isfinite(windows) | ~self.model.alive).all():
+            each = [self._score(start, windows[:, window])[1] for window in range(count)]
+            return Scores(*(np.stack(parts, axis=1) for parts in zip(*each, strict=True)))
+        tail = np.repeat(start.tail[:, None], count, axis=1)
+        averages = np.repeat(start.averages[None], count, axis=0)
+        return self._score(LinearState(0, tail, start.ages, averages, start.allowance), windows)[1]
+
+    def _score(self, state: LinearState, rows: Matrix) -> tuple[LinearState, Scores]:
+        """Score rows (n, k); or (n, w, k) without holes, of w windows, of which the state has w tails and averages."""
         model = self.model
-        rows = np.ascontiguousarray(rows, np.float64)
         known: NDArray[np.bool_] = np.isfinite(rows) & model.alive
-        standard, ages = self._standardise(rows, known, state)
+        standard, ages, allowance = self._standardise(rows, known, state)
         tail = np.concatenate((state.tail, standard))
         near, cross = self._predict(tail, standard, state.count)
         share = self._share(standard, known, near, cross, state.count)
-        averages, smoothed = _smooth(state.averages, share, np.any(known, axis=1))
+        averages, smoothed = _smooth(state.averages, share, np.any(known, axis=-1))
         contribution = smoothed / model.threshold
         combined = near * self._belief[0] + cross * self._belief[1]
         expected = np.where(known, combined * model.deviation + model.mean, np.nan)
-        after = LinearState(state.count + len(rows), tail[len(tail) - self._depth :].copy(), ages, averages)
-        return after, Scores(contribution.sum(axis=1), expected, contribution)
+        tail = tail[len(tail) - self._depth :].copy()
+        after = LinearState(state.count + len(rows), tail, ages, averages, allowance)
+        return after, Scores(contribution.sum(axis=-1), expected, contribution)
 
-    def _standardise(self, rows: Matrix, known: NDArray[np.bool_], state: LinearState) -> tuple[Matrix, Ages]:
-        """Return rows in standard units, without holes, and how old each sensor's value is after them."""
+    def _standardise(
+        self, rows: Matrix, known: NDArray[np.bool_], state: LinearState
+    ) -> tuple[Matrix, Ages, Allowance]:
+        """Return rows in standard units, without holes; how old each sensor's value and what is allowed after them."""
         model = self.model
         with np.errstate(over="ignore"):
             standard = np.clip((np.where(known, rows, model.mean) - model.mean) / model.deviation, -CLIP, CLIP)
         fresh = known | ~model.alive
         if fresh.all():
-            return standard, np.zeros_like(state.ages) if len(rows) else state.ages
+            ages = np.zeros_like(state.ages) if len(rows) else state.ages
+            return standard, ages, state.allowance.after(len(rows), len(self.sensors))
         standard, age = hold(standard, fresh, state.tail[-1], state.ages)
-        self._imputer.fill(standard, age == FOREVER)
-        return standard, age[-1]
+        allowance = self._imputer.fill(standard, age == FOREVER, state.ages == FOREVER, state.allowance)
+        return standard, age[-1], allowance
 
     def _predict(self, tail: Matrix, standard: Matrix, count: int) -> tuple[Matrix, Matrix]:
         """Return both views' predictions. Rows too early for a view get the other's; NaN if there is none."""
@@ -130,7 +148,7 @@ class LinearDetector:
             early = slice(0, self._depth - count)
             by_history[early] = by_cross[early] = np.where(np.isnan(by_cross[early]), 1.0, by_cross[early])
         oddness: Matrix = np.where(known, 0.5 * (by_history + by_cross), 0.0)
-        oddness /= np.maximum(known.sum(axis=1), 1)[:, None] * self.model.level
+        oddness /= np.maximum(known.sum(axis=-1, keepdims=True), 1) * self.model.level
         return oddness
 
 
@@ -141,22 +159,26 @@ def _view_weights(scales: Matrix) -> Matrix:
 
 
 def _with_one(rows: Matrix) -> Matrix:
-    return np.concatenate((rows, np.ones((len(rows), 1))), axis=1)
+    return np.concatenate((rows, np.ones((*rows.shape[:-1], 1))), axis=-1)
 
 
 def _lagged(tail: Matrix, lags: tuple[int, ...], rows: int) -> Matrix:
     """Return for each of the last `rows` rows of `tail` the rows that lie `lags` before it, side by side, and a 1."""
     start = len(tail) - rows
-    return np.concatenate([*(tail[start - lag : start - lag + rows] for lag in lags), np.ones((rows, 1))], axis=1)
+    ones = np.ones((rows, *tail.shape[1:-1], 1))
+    return np.concatenate([*(tail[start - lag : start - lag + rows] for lag in lags), ones], axis=-1)
 
 
 def _smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
-    """Return the averages after all rows, and their mean at each row. A row with nothing to judge leaves them."""
+    """Return the averages after all rows, and their mean at each row. A row with nothing to judge leaves them.
+
+    Of windows without holes, either all have something to judge in a row or none.
+    """
     weights = SMOOTHING[:, None]
     current = averages.copy()
     trace = np.zeros((len(share), *averages.shape))
-    for row in np.flatnonzero(judged):
-        current += weights * (share[row] - current)
+    for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))):
+        current += weights * (share[row][..., None, :] - current)
         trace[row] = current
-    smoothed: Matrix = (trace[:, 0] + trace[:, 1] + trace[:, 2]) / len(SMOOTHING)
+    smoothed: Matrix = (trace[..., 0, :] + trace[..., 1, :] + trace[..., 2, :]) / len(SMOOTHING)
     return current, smoothed

@@ -1,6 +1,7 @@
 """Turn readings whose cells are closed into rows: fuse, find what is stuck, score, and let alarms see them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
 from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
-from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
@@ -22,6 +22,10 @@ _GOOD = ROW_QUALITIES.index(RowQuality.GOOD)
 _MISSING = ROW_QUALITIES.index(RowQuality.MISSING)
 _REJECTED = ROW_QUALITIES.index(RowQuality.REJECTED)
 _LARGEST = float(np.finfo(np.float32).max)
+
+MOST_CELLS = 2_000_000
+"""So many cells, rows by sensors, are worked out at once: on the way each takes some 100 bytes."""
+
 _PRESENCE = {
     "sensor-vanished": "has no reading any more: left out of the score while it is gone",
     "sensor-returned": "is back",
@@ -48,13 +52,20 @@ class Frame(NamedTuple):
 def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector], seq: int) -> None:
     """Close what can be closed. Does nothing where nothing waits in a closed cell. `seq`: of the message under work."""
     ready = release(asset, draft)
-    if ready is None:
-        return
-    frame = fuse(asset, ready)
+    if ready is not None:
+        for portion in _portions(asset, ready):
+            _work_out(asset, fuse(asset, portion), draft, models, seq)
+
+
+def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Detector], seq: int) -> None:
+    """Score rows, keep them, let alarms see them, and learn from them."""
     is_awaited = _notice_vanished(asset, frame, draft)
+    if asset.model and asset.detector is None and asset.model not in models:
+        _give_up_model(asset, draft, int(frame.time_ns[0]), seq)
     scores = _score(asset, frame.values, models, draft)
     quality = _row_quality(frame.values, is_awaited)
-    draft.rows.append(_rows(asset, frame, scores, quality))
+    if draft.has_room(len(quality), tuple(asset.sensors)):
+        draft.rows.append(_rows(asset, frame, scores, quality))
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & (quality != _REJECTED)
     if asset.learning.since_seq:
         draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seq) or draft.fit_request
@@ -83,6 +94,20 @@ def release(asset: Asset, draft: Draft) -> Ready | None:
     if waiting.known is not None:
         waiting.known.difference_update(zip(times[closed].tolist(), sensor[closed].tolist(), strict=True))
     return Ready(times[closed], sensor[closed], value[closed])
+
+
+def _portions(asset: Asset, ready: Ready) -> Iterator[Ready]:
+    """Cut readings into rows that can be worked out at once, in order of time; a row stays whole."""
+    most_rows = max(MOST_CELLS // len(asset.sensors), 1)
+    if len(ready.time_ns) <= most_rows:
+        yield ready
+        return
+    cells, row = np.unique(ready.time_ns // asset.profile.grid_ns, return_inverse=True)
+    order = np.argsort(row, kind="stable")
+    edges = np.searchsorted(row[order], np.arange(0, len(cells) + most_rows, most_rows)).tolist()
+    for start, stop in pairwise(edges):
+        chosen = order[start:stop]
+        yield Ready(ready.time_ns[chosen], ready.sensor[chosen], ready.value[chosen])
 
 
 def fuse(asset: Asset, ready: Ready) -> Frame:
@@ -123,14 +148,21 @@ def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector], draft: 
 def _ready_detector(asset: Asset, models: Mapping[str, Detector], draft: Draft) -> Detector:
     """Return the asset's detector with its state in place: as it was stored, or fresh."""
     if asset.detector is None:
-        if asset.model and asset.model not in models:
-            raise FatalError(f"{asset.key} is scored by {asset.model}, which was not handed to the step")
         asset.detector = models[asset.model] if asset.model else ColdStart(tuple(asset.sensors))
     if asset.detector_state is None:
         asset.detector_state = _restored(asset, asset.detector, draft)
     if asset.phase is Phase.LEARNING:
         asset.phase = Phase.PROVISIONAL
     return asset.detector
+
+
+def _give_up_model(asset: Asset, draft: Draft, time_ns: int, seq: int) -> None:
+    """Go on without a model that the store has lost: as an asset that is just being learned."""
+    text = f"model {asset.model[:19]} is missing or damaged: provisional scores until the asset is learned anew"
+    draft.notices.append(Notice("model-lost", "", text, time_ns))
+    asset.model = ""
+    asset.forget_detector()
+    learning.begin_anew(asset, seq, learning.FIRST_MODEL)
 
 
 def _restored(asset: Asset, detector: Detector, draft: Draft) -> DetectorState:
@@ -214,6 +246,7 @@ def _rows(asset: Asset, frame: Frame, scores: Scores, quality: NDArray[np.uint8]
         _shortened(scores.contribution),
         asset.phase,
         asset.model,
+        asset.profile.grid_ns,
     )
 
 

@@ -12,6 +12,7 @@ from iot_edge_anomaly.core.messages import (
     Maintenance,
     ModelActivated,
     NewNormal,
+    Noted,
     Shelve,
     SourceIdle,
 )
@@ -38,24 +39,28 @@ def obey(asset: Asset, control: AssetControl, draft: Draft, models: Mapping[str,
         case ModelActivated():
             _activate(asset, control, models, draft, seq)
         case FitFailed():
-            if learning.fit_failed(asset, seq):
+            if learning.fit_failed(asset, seq, wants_more=control.wants_more):
                 draft.notices.append(Notice("fit-failed", "", control.reason, control.at_ns))
         case NewNormal():
             draft.alarms += acts.new_normal(asset.book, control, settings)
             learning.begin_anew(asset, seq, learning.NEW_NORMAL)
-            draft.notices.append(Notice("new-normal", "", f"learning anew, asked by {control.by}", control.at_ns))
+            text = f"learning anew, asked by {control.by}"
+            draft.notices.append(Notice("new-normal", "", text, control.at_ns, control.by, control.reason))
+        case Noted(kind=kind, sensor=sensor, text=text):
+            draft.notices.append(Notice(kind, sensor, text, control.at_ns, control.by, control.note))
         case SourceIdle():
             leave_out(asset, control.source)
         case Feedback():
             verdict = "right" if control.was_right else "wrong"
             text = f"alarm {control.alarm_id} was {verdict}, says {control.by}. {control.note}".strip()
-            draft.notices.append(Notice(f"feedback-{verdict}", control.alarm_id, text, control.at_ns))
+            kind, about = f"feedback-{verdict}", control.alarm_id
+            draft.notices.append(Notice(kind, about, text, control.at_ns, control.by, control.note))
 
 
 def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detector], draft: Draft, seq: int) -> None:
     """Take a model into use; one that could not be loaded is refused, and the asset goes on as it was."""
     if control.digest not in models:
-        learning.fit_failed(asset, seq)
+        learning.fit_failed(asset, seq, wants_more=False)
         text = f"model {control.digest} is missing or damaged; the asset goes on as before"
         draft.notices.append(Notice("model-refused", "", text, control.at_ns))
     elif control.by == TRAINER and learning.is_outdated(asset):
@@ -74,4 +79,5 @@ def _maintenance_notice(control: Maintenance) -> Notice:
     is_over = control.until_ns <= control.at_ns
     text = f"maintenance is over, says {control.by}" if is_over else f"in maintenance, says {control.by}"
     text += f": {control.reason}" if control.reason else ""
-    return Notice("maintenance", "", text, 0 if is_over else control.until_ns)
+    until_ns = 0 if is_over else control.until_ns
+    return Notice("maintenance", "", text, until_ns, control.by, control.reason)

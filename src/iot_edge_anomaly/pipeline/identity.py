@@ -22,6 +22,8 @@ from enum import Enum
 import msgspec
 
 REACH = 1024
+MOST_GAPS = 1 << 53
+"""Gaps are counted up to here: what senders claim must not outgrow the numbers it is stored in."""
 
 
 class Verdict(Enum):
@@ -116,7 +118,7 @@ class Identity(msgspec.Struct, array_like=True):
         """Judge the batch with this number and remember it."""
         if self.current is None or epoch > self.current.epoch:
             if self.previous is not None:
-                self.lost += self.previous.gaps()
+                self.lost = min(self.lost + self.previous.gaps(), MOST_GAPS)
             self.previous, self.current = self.current, SeenSet.beginning(epoch, sequence)
         if epoch == self.current.epoch:
             return self.current.judge(sequence)
@@ -126,4 +128,5 @@ class Identity(msgspec.Struct, array_like=True):
 
     def gaps(self) -> int:
         """Return how many batches are missing, as far as the numbers tell."""
-        return self.lost + sum(seen.gaps() for seen in (self.current, self.previous) if seen is not None)
+        known = sum(seen.gaps() for seen in (self.current, self.previous) if seen is not None)
+        return min(self.lost + known, MOST_GAPS)

@@ -85,13 +85,13 @@ def _request(asset: Asset, last_seq: int) -> FitRequest:
     )
 
 
-def fit_failed(asset: Asset, seq: int) -> bool:
-    """Gather anew, more than before; tell whether there was anything to answer."""
+def fit_failed(asset: Asset, seq: int, *, wants_more: bool) -> bool:
+    """Gather anew, more than before where that may help; tell whether there was anything to answer."""
     if not asset.learning.is_asked:
         return False
-    why, needed = asset.learning.why, asset.learning.needed
+    why, needed = asset.learning.why, asset.learning.needed * (AFTER_FAILURE if wants_more else 1)
     begin(asset, seq, why)
-    asset.learning.needed = min(AFTER_FAILURE * needed, MOST_AFTER_FAILURE * asset.learning.needed)
+    asset.learning.needed = min(needed, MOST_AFTER_FAILURE * asset.learning.needed)
     return True
 
 

@@ -2,43 +2,93 @@
 
 from fnmatch import fnmatchcase
 from functools import reduce
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.names import AssetKey
 
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
+"""A length, of time in seconds or in the unit of a sensor; no infinity."""
+
+Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
+
 
 class SensorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is known of a sensor. Limits in its own unit; `low`/`high` is the physical range: outside is no reading."""
+    """What is known of the sensors of an asset whose name matches; of patterns later ones win, key by key."""
 
-    unit: str | None = None
-    title: str | None = None
-    low: float | None = None
-    high: float | None = None
-    high_high_limit: float | None = None
-    high_limit: float | None = None
-    low_limit: float | None = None
-    low_low_limit: float | None = None
-    deadband: float | None = None
-    stuck_seconds: float | None = None
-    silence_seconds: float | None = None
+    unit: Annotated[str | None, Meta(description="Unit, as people are shown it.", examples=["m³/h"])] = None
+    title: Annotated[str | None, Meta(description="Name, as people are shown it.", examples=["outlet flow"])] = None
+    low: Annotated[
+        Finite | None, Meta(description="What the sensor can read at least; below is no reading.", examples=[0.0])
+    ] = None
+    high: Annotated[
+        Finite | None, Meta(description="What the sensor can read at most; above is no reading.", examples=[500.0])
+    ] = None
+    high_high_limit: Annotated[
+        Finite | None,
+        Meta(description="Above it an alarm of high priority (HH), in the sensor's unit.", examples=[180.0]),
+    ] = None
+    high_limit: Annotated[Finite | None, Meta(description="Above it an alarm (H).", examples=[150.0])] = None
+    low_limit: Annotated[Finite | None, Meta(description="Below it an alarm (L).", examples=[20.0])] = None
+    low_low_limit: Annotated[
+        Finite | None, Meta(description="Below it an alarm of high priority (LL).", examples=[10.0])
+    ] = None
+    deadband: Annotated[
+        NotNegative | None,
+        Meta(description="How far a value must come back inside a limit for its alarm to end.", examples=[2.0]),
+    ] = None
+    stuck_seconds: Annotated[
+        NotNegative | None, Meta(description="As for the asset, for this sensor alone.", examples=[600.0])
+    ] = None
+    silence_seconds: Annotated[
+        NotNegative | None, Meta(description="As for the asset, for this sensor alone.", examples=[60.0])
+    ] = None
 
 
 class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an `[[asset]]` table of the configuration file may say; None means: as the rules before say."""
+    """How assets are treated; None means: as the rules before say."""
 
-    grid_seconds: float | None = None
-    lateness_seconds: float | None = None
-    hold_seconds: float | None = None
-    silence_seconds: float | None = None
-    stuck_seconds: float | None = None
-    learn_rows: int | None = None
-    false_alarms_per_week: float | None = None
-    detector: str | None = None
-    on_delay_rows: int | None = None
-    off_delay_rows: int | None = None
-    sensors: dict[str, SensorSettings] = {}
+    grid_seconds: Annotated[
+        Annotated[float, Meta(ge=0.001, le=1e9)] | None,
+        Meta(description="Readings are brought onto a grid of so many seconds; each cell that holds data is scored."),
+    ] = None
+    lateness_seconds: Annotated[
+        NotNegative | None,
+        Meta(description="How long a cell waits for readings that come late or out of order. Delays the score."),
+    ] = None
+    hold_seconds: Annotated[
+        NotNegative | None, Meta(description="How long the last value of a sensor stands where it reads nothing new.")
+    ] = None
+    silence_seconds: Annotated[
+        NotNegative | None,
+        Meta(description="Alarm on a sensor that sent nothing for so many seconds; 0: do not watch."),
+    ] = None
+    stuck_seconds: Annotated[
+        NotNegative | None, Meta(description="A value unchanged for so many seconds counts as stuck; 0: do not watch.")
+    ] = None
+    learn_rows: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="From how many rows of calm operation the first model is learned."),
+    ] = None
+    false_alarms_per_week: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1e6)] | None,
+        Meta(description="The false-alarm budget that the threshold is calibrated to."),
+    ] = None
+    detector: Annotated[str | None, Meta(description="The method that learns what is normal.")] = None
+    on_delay_rows: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="So many rows in a row must be odd before an alarm is raised."),
+    ] = None
+    off_delay_rows: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="So many rows in a row must be normal before an alarm ends."),
+    ] = None
+    sensors: Annotated[
+        dict[str, SensorSettings], Meta(description="What is known of sensors, by name or pattern such as `temp_*`.")
+    ] = {}
 
 
 DEFAULTS = AssetSettings(
@@ -47,7 +97,7 @@ DEFAULTS = AssetSettings(
     hold_seconds=60.0,
     silence_seconds=300.0,
     stuck_seconds=0.0,
-    learn_rows=300,
+    learn_rows=600,
     false_alarms_per_week=1.0,
     detector="linear",
     on_delay_rows=3,

@@ -15,7 +15,7 @@ from iot_edge_anomaly.pipeline.identity import Identity
 from iot_edge_anomaly.pipeline.profile import Profile
 from iot_edge_anomaly.pipeline.settings import AssetRule
 
-SCHEMA = 1
+SCHEMA = 2
 LONG_AGO_NS = -(1 << 62)
 
 
@@ -161,12 +161,13 @@ class Asset:
 
 @dataclass
 class PartitionState:
-    """All assets of a partition, the rules they follow, and the time of the last tick."""
+    """All assets of a partition, the rules they follow, the time of the last tick, and since when ticks came."""
 
     assets: dict[AssetKey, Asset] = field(default_factory=dict)
     rules: tuple[AssetRule, ...] = ()
     version: str = ""
     now_ns: int = 0
+    listening_ns: int = 0
     dirty: set[AssetKey] = field(default_factory=set)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from iot_edge_anomaly.alarms import acts
 from iot_edge_anomaly.component.detector import Detector
-from iot_edge_anomaly.component.pipeline import Dump
+from iot_edge_anomaly.component.pipeline import Dump, SourceName
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.messages import (
     AssetControl,
@@ -27,7 +28,7 @@ from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice
 from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
 from iot_edge_anomaly.pipeline.controls import obey
-from iot_edge_anomaly.pipeline.draft import Draft
+from iot_edge_anomaly.pipeline.draft import MOST_ROW_BYTES, Draft, Room
 from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import pack_rules, unpack_rules
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, PartitionState, dump_asset, load_asset
@@ -42,6 +43,8 @@ from iot_edge_anomaly.pipeline.taking import (
 )
 
 NS = 1_000_000_000
+CORRECTED_NS = 60 * NS
+"""A tick so far behind the last one is of a clock that was set right; ticks of two workers never differ so much."""
 
 
 class AnomalyPipeline:
@@ -54,8 +57,8 @@ class AnomalyPipeline:
     def step(
         self, state: PartitionState, envelopes: Sequence[Envelope], models: Mapping[str, Detector]
     ) -> tuple[PartitionState, tuple[AssetOutcome, ...]]:
-        """Work through messages in order."""
-        run = _Run(state, models)
+        """Work through messages in order. Raises OverloadError, see `component.pipeline.Pipeline.step`."""
+        run = _Run(state, models, Room(MOST_ROW_BYTES, leaves_out=len(envelopes) == 1))
         for envelope in envelopes:
             for item in envelope.items:
                 run.take(item, envelope.seq)
@@ -69,15 +72,17 @@ class AnomalyPipeline:
         """Return what changed since the last dump, and forget that it did."""
         changed = {key: dump_asset(state.assets[key]) for key in sorted(state.dirty)}
         state.dirty = set()
-        return Dump(msgspec.msgpack.encode((state.now_ns, state.version, pack_rules(state.rules))), changed)
+        return Dump(
+            msgspec.msgpack.encode((state.now_ns, state.listening_ns, state.version, pack_rules(state.rules))), changed
+        )
 
     def load(self, shared: bytes, assets: Mapping[AssetKey, bytes]) -> PartitionState:
         """Read a state back. Raises FatalError when it was written by another version."""
         try:
-            now_ns, version, rules = msgspec.msgpack.decode(shared, type=tuple[int, str, bytes])
+            now_ns, listening_ns, version, rules = msgspec.msgpack.decode(shared, type=tuple[int, int, str, bytes])
         except msgspec.MsgspecError as error:
             raise FatalError(f"the stored state of a partition cannot be read: {error}") from error
-        state = PartitionState({}, unpack_rules(rules), version, now_ns)
+        state = PartitionState({}, unpack_rules(rules), version, now_ns, listening_ns)
         for key, data in assets.items():
             state.assets[key] = load_asset(key, data, profile_of(key, state.rules, version))
         return state
@@ -95,6 +100,15 @@ class AnomalyPipeline:
             default=None,
         )
 
+    def awaited(self, state: PartitionState) -> set[SourceName]:
+        """Return the sources that grid cells wait for."""
+        return {
+            (key.tenant, key.asset, name)
+            for key, asset in state.assets.items()
+            for name, source in asset.sources.items()
+            if source.latest_ns > LONG_AGO_NS and not source.is_idle
+        }
+
 
 @dataclass
 class _Run:
@@ -102,6 +116,7 @@ class _Run:
 
     state: PartitionState
     models: Mapping[str, Detector]
+    room: Room
     drafts: dict[AssetKey, Draft] = field(default_factory=dict)
 
     def take(self, item: Item, seq: int) -> None:
@@ -129,7 +144,7 @@ class _Run:
         self.state.dirty.add(key)
         draft = self.drafts.get(key)
         if draft is None:
-            draft = self.drafts[key] = Draft()
+            draft = self.drafts[key] = Draft(room=self.room)
         return asset, draft
 
     def _batch(self, batch: Batch, seq: int) -> None:
@@ -158,13 +173,27 @@ class _Run:
             learning.begin(asset, seq, gathered.why)
 
     def _tick(self, tick: Tick, seq: int) -> None:
+        if tick.now_ns < self.state.now_ns - CORRECTED_NS:
+            self._correct_clock(tick.now_ns)
         now_ns = self.state.now_ns = max(self.state.now_ns, tick.now_ns)
+        if tick.resumed:
+            self.state.listening_ns = now_ns
+        since_ns = self.state.listening_ns
         for key, asset in self.state.assets.items():
-            if not _minds_time(asset, now_ns):
+            if not _minds_time(asset, now_ns, since_ns):
                 continue
             asset, draft = self._open(key)
             flush(asset, draft, self.models, seq)
-            draft.alarms += acts.on_tick(asset.book, key, now_ns, asset.heard(), asset.profile.alarms)
+            draft.alarms += acts.on_tick(asset.book, key, now_ns, _heard(asset, since_ns), asset.profile.alarms)
+
+    def _correct_clock(self, now_ns: int) -> None:
+        """Take the time of a clock that was far ahead before: nothing has been heard later than now."""
+        text = f"the clock was {(self.state.now_ns - now_ns) / NS:.0f} s ahead and has been set right"
+        self.state.now_ns = self.state.listening_ns = now_ns
+        for key in self.state.assets:
+            asset, draft = self._open(key)
+            asset.channels.heard_ns = np.minimum(asset.channels.heard_ns, now_ns)
+            draft.notices.append(Notice("clock-corrected", "", text, now_ns))
 
     def _configure(self, control: PlantConfigured, seq: int) -> None:
         self.state.rules, self.state.version = unpack_rules(control.rules), control.version
@@ -197,12 +226,17 @@ class _Run:
         obey(asset, control, draft, self.models, seq)
 
 
-def _minds_time(asset: Asset, now_ns: int) -> bool:
+def _minds_time(asset: Asset, now_ns: int, since_ns: int) -> bool:
     """Tell whether a tick changes anything for this asset; where all is quiet a few comparisons tell."""
-    if not asset.book.alarms and not asset.book.is_in_maintenance and not _is_silent(asset, now_ns):
+    if not asset.book.alarms and not asset.book.is_in_maintenance and not _is_silent(asset, now_ns, since_ns):
         return False
-    return acts.needs_tick(asset.book, now_ns, asset.heard(), asset.profile.alarms)
+    return acts.needs_tick(asset.book, now_ns, _heard(asset, since_ns), asset.profile.alarms)
 
 
-def _is_silent(asset: Asset, now_ns: int) -> bool:
-    return bool(((now_ns - asset.heard_ns > asset.profile.silence_ns) & (asset.heard_ns > LONG_AGO_NS)).any())
+def _is_silent(asset: Asset, now_ns: int, since_ns: int) -> bool:
+    silent_ns = now_ns - np.maximum(asset.heard_ns, since_ns)
+    return bool(((silent_ns > asset.profile.silence_ns) & (asset.heard_ns > LONG_AGO_NS)).any())
+
+
+def _heard(asset: Asset, since_ns: int) -> dict[str, int]:
+    return acts.listened(asset.book, asset.heard(), since_ns)
