@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from iot_edge_anomaly.connectors.health import ConnectorHealth
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.core.messages import Batch, Item
 
@@ -29,6 +30,10 @@ class RecordingIntake:
 
     def sequences(self) -> set[int]:
         return {batch.sequence for batch in self.batches}
+
+
+def health_of(*names: str) -> dict[str, ConnectorHealth]:
+    return {name: ConnectorHealth(name) for name in names}
 
 
 async def until(holds: Callable[[], bool], seconds: float = 20) -> None:

@@ -12,17 +12,12 @@ from pathlib import Path
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.bus.server import ROLE_USER, embedded_address, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.connectors.mqtt import MqttSettings
 from iot_edge_anomaly.security.devices import create_device, devices
 from iot_edge_anomaly.security.secrets import Secret
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(holds: Callable[[], bool]) -> None:

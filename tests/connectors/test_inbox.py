@@ -56,3 +56,17 @@ def test_a_failure_is_raised_to_who_waits() -> None:
             await asyncio.wait_for(inbox.take(1), 10)
 
     asyncio.run(scenario())
+
+
+def test_a_source_that_is_reached_is_told_once_and_loses_no_message() -> None:
+    async def scenario() -> list[list[int]]:
+        inbox: Inbox[int] = Inbox(4)
+        await asyncio.to_thread(inbox.reach)
+        reached = await inbox.take(10)
+        await asyncio.to_thread(inbox.put, 1)
+        one = await inbox.take(10)
+        await asyncio.to_thread(inbox.put, 2)
+        await asyncio.to_thread(inbox.reach)
+        return [reached, one, await inbox.take(10)]
+
+    assert asyncio.run(scenario()) == [[], [1], [2]]

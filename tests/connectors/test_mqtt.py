@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
+from intakes import RecordingIntake, health_of, in_background, until  # type: ignore[import-not-found]
 from mqtt_brokers import Broker, Device, EmbeddedBroker, Mosquitto, free_port  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.connectors.mqtt import MqttConnector, MqttSettings
@@ -15,6 +15,7 @@ from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.core.names import to_token
+from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.observability.metrics import REGISTRY
 
 CLOCK = SystemClock()
@@ -125,7 +126,7 @@ def test_a_killed_broker_is_found_again(broker: Broker) -> None:
     async def scenario() -> None:
         intake, connector = RecordingIntake(), MqttConnector(broker.settings)
         await subscribe(connector, intake, broker)
-        async with in_background(run_all({"plant": connector}, intake, CLOCK)):
+        async with in_background(run_all({"plant": connector}, intake, CLOCK, health_of("plant"))):
             with Device(broker) as device:
                 await publish(device, "ingress/acme/pump", numbered(0))
                 await until(lambda: 0 in intake.sequences())
@@ -141,12 +142,27 @@ def test_a_killed_broker_is_found_again(broker: Broker) -> None:
     asyncio.run(scenario())
 
 
+def test_a_broker_that_is_reached_counts_as_up_before_the_first_message(broker: Broker) -> None:
+    async def scenario() -> None:
+        health = health_of("plant")
+        connectors = {"plant": MqttConnector(broker.settings)}
+        async with in_background(run_all(connectors, RecordingIntake(), CLOCK, health)):
+            await until(lambda: health["plant"].state is State.UP)
+            broker.kill()
+            await until(lambda: health["plant"].state is State.DOWN)
+            assert "MQTT broker" in health["plant"].last_error
+            await asyncio.to_thread(broker.start)
+            await until(lambda: health["plant"].state is State.UP)
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.server
 def test_nothing_that_the_embedded_broker_acknowledged_is_lost_by_its_death(embedded: Broker) -> None:
     async def scenario() -> None:
         intake, connector = RecordingIntake(), MqttConnector(embedded.settings)
         await subscribe(connector, intake, embedded)
-        async with in_background(run_all({"plant": connector}, intake, CLOCK)):
+        async with in_background(run_all({"plant": connector}, intake, CLOCK, health_of("plant"))):
             with Device(embedded) as device:
                 for sequence in range(60):
                     if sequence in (20, 40):

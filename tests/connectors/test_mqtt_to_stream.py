@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from intakes import in_background  # type: ignore[import-not-found]
+from intakes import health_of, in_background  # type: ignore[import-not-found]
 from mqtt_brokers import Device, EmbeddedBroker  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.bus.codec import decode_envelope
@@ -47,7 +47,9 @@ def test_what_a_device_was_acknowledged_is_in_the_stream_though_the_server_died_
             await ensure_streams(bus, PARTITIONS, broker.address.quota_bytes)
             async with open_intake(bus, PARTITIONS) as intake:
                 connector = MqttConnector(broker.settings)
-                async with in_background(run_all({"embedded": connector}, intake, SystemClock())):
+                async with in_background(
+                    run_all({"embedded": connector}, intake, SystemClock(), health_of("embedded"))
+                ):
                     await first_taken(broker, bus)
                     await publish(broker)
                     return await all_stored(bus)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iot_edge_anomaly.connectors.payload import MAX_ROWS, decode_http, decode_message, is_one_value
@@ -225,6 +225,7 @@ def test_every_value_of_a_payload_is_taken_or_set_aside(given_rows: list[tuple[d
 
 
 @given(st.binary(), st.sampled_from([JSON, MESSAGE_PACK]))
+@example(b"\xde\x00\x01\xa0\x00\x00", MESSAGE_PACK)  # a strange key, and bytes behind the end
 def test_whatever_bytes_come_over_http_nothing_but_a_rejection_is_raised(content: bytes, media_type: str) -> None:
     try:
         batches = decode_http(content, media_type, received_ns=NOW)

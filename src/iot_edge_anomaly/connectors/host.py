@@ -3,10 +3,12 @@
 import os
 import platform
 from collections.abc import Iterator
+from typing import Annotated
 
 import anyio
 import msgspec
 import psutil  # type: ignore[import-untyped]  # has no types
+from msgspec import Meta
 
 from iot_edge_anomaly.component.connector import ConnectorSpec, Intake
 from iot_edge_anomaly.core.clock import Clock
@@ -16,10 +18,13 @@ from iot_edge_anomaly.core.names import AssetKey
 
 
 class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="host"):
-    """How the machine is called and how often it is looked at. `asset` empty: `local/<its name>/host`."""
+    """Readings of this very machine: processor, memory, disks, network, temperatures."""
 
-    asset: str = ""
-    seconds: float = 1.0
+    asset: Annotated[
+        str,
+        Meta(description="What the machine is called; empty: local/<its name>/host.", examples=["acme/edge-7/host"]),
+    ] = ""
+    seconds: Annotated[float, Meta(description="How often it is looked at.", ge=0.1, le=3600)] = 1.0
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.seconds <= 3600:

@@ -11,7 +11,7 @@ _LOOK_SECONDS = 0.2
 
 
 class Inbox(Generic[Message]):
-    """Bounded; `put` and `fail` belong to the network thread, the rest to the event loop that made it."""
+    """Bounded; `put`, `reach` and `fail` belong to the network thread, the rest to the event loop that made it."""
 
     def __init__(self, room: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -20,6 +20,7 @@ class Inbox(Generic[Message]):
         self._arrived = asyncio.Event()
         self._told = False
         self._closed = False
+        self._is_reached = False
         self._failure: Exception | None = None
 
     def put(self, message: Message) -> None:
@@ -30,21 +31,31 @@ class Inbox(Generic[Message]):
         self._messages.append(message)
         self._tell()
 
+    def reach(self) -> None:
+        """Make `take` return, with nothing if nothing came: the source is there."""
+        self._is_reached = True
+        self._tell()
+
     def fail(self, error: Exception) -> None:
-        """Make `take` raise this, at once: what was not taken comes again after the next connect."""
-        self._failure = error
+        """Make `take` raise this, at once: what was not taken comes again after the next connect.
+
+        The first failure is told: a source that refused and then hung up has refused.
+        """
+        self._failure = self._failure or error
         self._tell()
 
     async def take(self, most: int) -> list[Message]:
-        """Return what is there, one at least. Raises what `fail` was given."""
-        while not self._messages and self._failure is None:
+        """Return what is there: one at least, or none right after `reach`. Raises what `fail` was given."""
+        while not self._messages and not self._is_reached and self._failure is None:
             await self._arrived.wait()
             self._arrived.clear()
             self._told = False  # before looking again: whoever leaves a message from here on tells again
+        self._is_reached = False
         if self._failure is not None:
             raise self._failure
         taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
-        self._room.release(len(taken))
+        if taken:
+            self._room.release(len(taken))
         return taken
 
     def close(self) -> None:

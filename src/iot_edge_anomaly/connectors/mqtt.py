@@ -6,14 +6,13 @@ may be lost between the two, as its choice was. A retained message is taken in i
 
 import hashlib
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
 
 import anyio
 import msgspec
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion
+from msgspec import Meta
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -23,15 +22,23 @@ from iot_edge_anomaly.connectors.inbox import Inbox
 from iot_edge_anomaly.connectors.payload import decode_message, is_one_value, unusable
 from iot_edge_anomaly.connectors.topics import NamespaceTopics, PatternTopics, Topics
 from iot_edge_anomaly.core.clock import Clock
-from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.observability.signals import Level, Signal
-from iot_edge_anomaly.security.secrets import Secret
+from iot_edge_anomaly.security.mqtt_access import (
+    KEEPALIVE_SECONDS,
+    CaFile,
+    Host,
+    Password,
+    Port,
+    Tls,
+    User,
+    Version,
+    mqtt_client,
+)
 
 ROOM = 8192
 GROUP = 512
-CONNECT_SECONDS = 5.0
-KEEPALIVE_SECONDS = 60
 FOREVER = 0xFFFFFFFF
 """How long a broker of MQTT 5 keeps a session; one of 3.1.1 decides for itself."""
 
@@ -41,24 +48,40 @@ STRANGERS = Signal("mqtt_strangers", "messages set aside: their topics name no a
 class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="mqtt"):
     """A broker, and how its topics name assets.
 
-    Without `pattern` a topic reads `<prefix>/<tenant>/…/<asset>`, and one level more, the sensor, for a single value;
-    `tenant`, where given, is in no topic and owns all assets. `pattern` reads `plant/{line}/{asset}/{sensor}` and
-    needs `tenant`. `topics` may be left out where prefix or pattern say what to subscribe to. The broker knows the
-    session by `client_id`: empty, it is made of this machine's name and what is subscribed to.
+    Without `pattern` a topic reads `<prefix>/<tenant>/…/<asset>`, and one level more, the sensor, for a single value.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 1883
-    user: str | None = None
-    password: Secret | None = None
-    topics: tuple[str, ...] = ()
-    prefix: str = ""
-    pattern: str | None = None
-    tenant: str | None = None
-    client_id: str = ""
-    version: Literal["3.1.1", "5"] = "3.1.1"
-    tls: bool = False
-    ca_file: str | None = None
+    host: Host = "127.0.0.1"
+    port: Port = 1883
+    user: User = None
+    password: Password = None
+    topics: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What to subscribe to; may be left out where prefix or pattern say it.", examples=[["plant/#"]]
+        ),
+    ] = ()
+    prefix: Annotated[
+        str, Meta(description="Levels of the topic before the name of the asset.", examples=["ingress"])
+    ] = ""
+    pattern: Annotated[
+        str | None,
+        Meta(
+            description="How topics read that name assets in their own way.", examples=["plant/{line}/{asset}/{sensor}"]
+        ),
+    ] = None
+    tenant: Annotated[
+        str | None, Meta(description="Who owns all assets of this broker, where no topic says so.", examples=["acme"])
+    ] = None
+    client_id: Annotated[
+        str,
+        Meta(
+            description="How the broker knows the session; empty: made of this machine's name and what is subscribed."
+        ),
+    ] = ""
+    version: Version = "3.1.1"
+    tls: Tls = False
+    ca_file: CaFile = None
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -104,7 +127,7 @@ class MqttConnector:
             await anyio.to_thread.run_sync(self._connect, client)
             client.loop_start()
             while True:
-                messages = await inbox.take(GROUP)
+                messages = await inbox.take(GROUP)  # none once the broker is reached: said by accepting nothing
                 await _store(intake, self._read(messages, clock))
                 for message in messages:
                     client.ack(message.mid, message.qos)
@@ -116,20 +139,7 @@ class MqttConnector:
 
     def _client(self, inbox: Inbox[MQTTMessage]) -> Client:
         settings = self._settings
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.session(),
-            clean_session=None if settings.version == "5" else False,
-            protocol=MQTTv5 if settings.version == "5" else MQTTv311,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = CONNECT_SECONDS
-        if settings.user is not None:
-            client.username_pw_set(settings.user, settings.password.resolve() if settings.password else None)
-        if settings.tls:
-            with _config_errors(f"ca_file {settings.ca_file}"):
-                client.tls_set(ca_certs=settings.ca_file)
+        client = mqtt_client(settings, settings.session(), clean=False, manual_ack=True)
         _report_to(inbox, client, settings.subscriptions())
         return client
 
@@ -158,17 +168,33 @@ class MqttConnector:
         return read
 
     def _batch(self, content: bytes, message: MQTTMessage, strangers: list[str]) -> Batch:
-        topic = _topic(message)
-        try:
-            key, sensor = self._topics.place(topic, one_value=is_one_value(content))
-        except RejectedError as error:
-            strangers.append(str(error))
-            key = self._topics.unassigned(topic)
-            return unusable(content, key, "mqtt", str(error)[:300], received_ns=self._last_ns)
-        return decode_message(content, key, sensor, "mqtt", received_ns=self._last_ns, retained=bool(message.retain))
+        received = Received(topic_of(message), content, bool(message.retain), self._last_ns)
+        batch, stranger = read_message(self._topics, received)
+        strangers += [stranger] if stranger else []
+        return batch
 
 
-def _topic(message: MQTTMessage) -> str:
+class Received(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    content: bytes
+    is_retained: bool
+    received_ns: int
+
+
+def read_message(topics: Topics, message: Received) -> tuple[Batch, str]:
+    """Return a message as readings of an asset, and why it is nobody's (then it is set aside whole)."""
+    topic, content, is_retained, received_ns = message
+    try:
+        key, sensor = topics.place(topic, one_value=is_one_value(content))
+    except RejectedError as error:
+        key = topics.unassigned(topic)
+        return unusable(content, key, "mqtt", str(error)[:300], received_ns=received_ns), str(error)
+    return decode_message(content, key, sensor, "mqtt", received_ns=received_ns, retained=is_retained), ""
+
+
+def topic_of(message: MQTTMessage) -> str:
     """Return a topic, also one that is no UTF-8, which a broker should have refused."""
     try:
         return message.topic
@@ -202,6 +228,8 @@ def _report_to(inbox: Inbox[MQTTMessage], client: Client, topics: Sequence[str])
         refused = [topic for topic, code in zip(topics, codes, strict=False) if code.is_failure]
         if refused:
             inbox.fail(UnavailableError(f"the MQTT broker refuses the subscription of {', '.join(refused)}"))
+        else:
+            inbox.reach()
 
     def disconnected(_: Client, __: object, ___: DisconnectFlags, code: ReasonCode, ____: Properties | None) -> None:
         inbox.fail(UnavailableError(f"the MQTT broker is gone: {code}"))
@@ -213,14 +241,6 @@ def _report_to(inbox: Inbox[MQTTMessage], client: Client, topics: Sequence[str])
     client.on_subscribe = subscribed
     client.on_disconnect = disconnected
     client.on_message = arrived
-
-
-@contextmanager
-def _config_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot use {what}: {error}") from error
 
 
 SPEC = ConnectorSpec("mqtt", MqttSettings, MqttConnector)

@@ -2,6 +2,7 @@
 
 A row is an object: `time` or `timestamp` (none: when it was received) and a value a sensor. A value is a number, true
 or false, or `{"value": 1.5, "quality": "uncertain"}`. Anything else is set aside, by value, and the rest is taken.
+Further keys of a payload are left alone; one that is nearly one of ours (`sequnce`) is refused, see `misspelt.py`.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from iot_edge_anomaly.connectors.misspelt import is_meant_for, meant, refuse_misspelt
 from iot_edge_anomaly.connectors.rows import RAW_BYTES, Columns
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, SetAside
@@ -21,15 +23,16 @@ MAX_COUNT = (1 << 63) - 1
 """The largest epoch and sequence."""
 
 _JSON = "application/json"
-_FIRST_OF_MESSAGE_PACK = 0x80
-_ONE_VALUE = frozenset(("value", "quality", "time", "timestamp"))
+FIRST_OF_MESSAGE_PACK = 0x80
+_ONE_VALUE = ("value", "quality", "time", "timestamp")
+_PAYLOAD = ("asset", "source", "epoch", "sequence", "rows")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError, TypeError)
 
 _known_key = lru_cache(maxsize=16_384)(AssetKey.parse)
 _known_source = lru_cache(maxsize=16_384)(sensor_name)
 
 
-class _Numbered(msgspec.Struct):
+class _Numbered(msgspec.Struct, forbid_unknown_fields=True):
     rows: list[Any]
     source: str = ""
     epoch: int | str = 0
@@ -56,6 +59,8 @@ def decode_http(content: bytes, media_type: str, *, received_ns: int) -> tuple[B
             found = _read_json(_http_json.decode, content, _Payloads)
         else:
             found = _http_message_pack.decode(content)
+    except msgspec.ValidationError as error:
+        found = _without_strange_keys(content, media_type, error)
     except _UNREADABLE as error:
         raise RejectedError(f"cannot read the payload: {_said(error)}") from error
     payloads = found if isinstance(found, list) else [found]
@@ -64,6 +69,26 @@ def decode_http(content: bytes, media_type: str, *, received_ns: int) -> tuple[B
     if sum(len(payload.rows) for payload in payloads) > MAX_ROWS:
         raise RejectedError(f"more than {MAX_ROWS} rows at once: send them in several requests")
     return tuple([_batch(_known_key(payload.asset), payload, "http", received_ns) for payload in payloads])
+
+
+def _without_strange_keys(content: bytes, media_type: str, error: msgspec.ValidationError) -> Any:
+    """Read payloads again that hold keys of somebody else. Raises RejectedError when that is not what is wrong."""
+    if "unknown field" not in str(error):
+        raise RejectedError(f"cannot read the payload: {_said(error)}") from error
+    try:
+        document = _decoded(content) if media_type == _JSON else _message_message_pack.decode(content)
+        return msgspec.convert(_known_keys(document), _Payloads)
+    except _UNREADABLE as wrong:
+        raise RejectedError(f"cannot read the payload: {_said(wrong)}") from wrong
+
+
+def _known_keys(document: Any) -> Any:
+    if isinstance(document, list):
+        return [_known_keys(one) for one in document]
+    if not isinstance(document, dict):
+        return document
+    refuse_misspelt(document, _PAYLOAD)
+    return {name: value for name, value in document.items() if name in _PAYLOAD}
 
 
 def decode_message(
@@ -98,12 +123,12 @@ def is_one_value(content: bytes) -> bool:
         found = _decoded(content)
     except _UNREADABLE:
         return True
-    return not isinstance(found, list) and (not isinstance(found, dict) or _names_one_value(found))
+    return not isinstance(found, list) and (not isinstance(found, dict) or _means_one_value(found))
 
 
 def _decoded(content: bytes) -> Any:
     """No JSON begins with a byte of 0x80 or more; every MessagePack map, list, float and larger integer does."""
-    if content and content[0] >= _FIRST_OF_MESSAGE_PACK:
+    if content and content[0] >= FIRST_OF_MESSAGE_PACK:
         return _message_message_pack.decode(content)
     return _read_json(_message_json.decode, content, Any)
 
@@ -128,18 +153,27 @@ def _whole(digits: str) -> int | float:
 
 
 def _names_one_value(document: dict[str, Any]) -> bool:
-    return "value" in document and document.keys() <= _ONE_VALUE
+    return "value" in document and all(name in _ONE_VALUE for name in document)
+
+
+def _means_one_value(document: dict[str, Any]) -> bool:
+    """Tell whether this is a single value, also one whose keys are misspelt."""
+    return is_meant_for(document, _ONE_VALUE) and any(
+        name == "value" or meant(name, ("value",)) is not None for name in document
+    )
 
 
 def _as_rows(document: Any, sensor: str | None) -> _Numbered:
     if isinstance(document, dict) and isinstance(document.get("rows"), list):
-        return msgspec.convert(document, _Numbered)
+        return msgspec.convert(_known_keys(document), _Numbered)
     if isinstance(document, list):
         return _Numbered(document)
     if sensor in ("time", "timestamp"):
         raise RejectedError(f"a sensor cannot be called {sensor!r}")
     if not isinstance(document, dict):
         return _Numbered([{sensor or "value": document}])
+    if _means_one_value(document):
+        refuse_misspelt(document, _ONE_VALUE)
     if sensor is not None and _names_one_value(document):
         time = document.pop("timestamp", None)
         time = document.pop("time", time)

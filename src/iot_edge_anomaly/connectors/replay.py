@@ -8,13 +8,18 @@ from urllib.parse import urlsplit
 
 import msgspec
 import stamina
+import structlog
 
 from iot_edge_anomaly.connectors.csv_blocks import Block, blocks, source_of
 from iot_edge_anomaly.connectors.times import time_ns
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 
 TIMEOUT_SECONDS = 30.0
+FIRST_RETRY_SECONDS = 10.0
+"""A gateway that never answered is taken for a wrong address after this."""
+
 RETRY_SECONDS = 300.0
+log = structlog.get_logger(__name__)
 _TRY_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 Progress = Callable[[int], None]
@@ -34,7 +39,7 @@ def replay_csv(
 
     `speed` 1 keeps the pace of the file's times, 10 is ten times as fast, None as fast as it goes. Where its time is a
     count of rows, they are `row_seconds` apart. Raises ConfigError when it is no CSV with times,
-    UnavailableError when the gateway stays away for five minutes, RejectedError when it refuses the file.
+    UnavailableError when the gateway stays away (RETRY_SECONDS), RejectedError when it refuses the file.
     """
     source = source_of(path)
     gateway = _Gateway(url, token)
@@ -53,6 +58,10 @@ class _Receipt(msgspec.Struct):
     accepted: int
 
 
+class _Problem(msgspec.Struct):
+    detail: str
+
+
 class _Gateway:
     """One connection to a gateway, opened again when it is lost."""
 
@@ -62,28 +71,54 @@ class _Gateway:
             raise ConfigError(f"{url!r} is no address of a gateway; for example http://127.0.0.1:8080")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        self._url = url
+        self._patience = FIRST_RETRY_SECONDS
         self._path = f"{parts.path.rstrip('/')}/v1/readings"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    @stamina.retry(on=UnavailableError, attempts=None, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=10.0)
     def post(self, body: bytes) -> int:
         """Send one payload until it is answered."""
+        for attempt in stamina.retry_context(
+            on=UnavailableError, attempts=None, timeout=self._patience, wait_initial=0.2, wait_max=10.0
+        ):
+            with attempt:
+                accepted = self._post(body)
+        self._patience = RETRY_SECONDS
+        return accepted
+
+    def _post(self, body: bytes) -> int:
         try:
             self._connection.request("POST", self._path, body, self._headers)
             answer = self._connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise UnavailableError(f"no answer from the gateway: {error}") from error
+            raise UnavailableError(f"no answer from the gateway at {self._url}: {error}") from error
         if answer.status in _TRY_AGAIN:
-            raise UnavailableError(f"the gateway answers {answer.status}: {said[:300]!r}")
+            raise UnavailableError(f"the gateway answers {answer.status}: {_detail(said)}")
         if answer.status != 202:
-            raise RejectedError(f"the gateway answers {answer.status}: {said[:300].decode(errors='replace')}")
+            raise RejectedError(f"the gateway answers {answer.status}: {_detail(said)}")
         return msgspec.json.decode(said, type=_Receipt).accepted
 
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
+
+
+def _detail(said: bytes) -> str:
+    try:
+        return msgspec.json.decode(said, type=_Problem).detail
+    except msgspec.MsgspecError:
+        return said[:300].decode(errors="replace")
+
+
+def _say_once(details: stamina.instrumentation.RetryDetails) -> None:
+    """Tell that the gateway is waited for; not at every attempt, and not what was to be sent."""
+    if details.retry_num == 1:
+        log.warning("waiting for the gateway", why=str(details.caused_by))
+
+
+stamina.instrumentation.set_on_retry_hooks([_say_once])
 
 
 def _paced(found: Iterator[Block], speed: float | None) -> Iterator[Block]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from iot_edge_anomaly.connectors.misspelt import time_meant
 from iot_edge_anomaly.connectors.times import EARLIEST_NS, time_ns
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Batch, Quality, SetAside
@@ -60,19 +61,26 @@ class Columns:
         if given is None and "timestamp" in row:
             given = row.pop("timestamp")
         try:
-            time = self._checked_time(given)
+            time = self._received_without_time(row) if given is None else self._checked_time(given)
         except RejectedError as error:
             self._put_aside(number, "", str(error), {"time": given, **row}, len(row))
             return
         index, times, which, values = self._index, self._times, self._which, self._values
         for name, value in row.items():
-            at = index.get(name)
-            if at is not None and type(value) in _NUMBERS and -LARGEST <= value <= LARGEST:
-                times.append(time)
-                which.append(at)
-                values.append(value)
-            else:
-                self._add_value(number, name, value, time)
+            is_number = type(value) in _NUMBERS and -LARGEST <= value <= LARGEST
+            try:
+                taken, quality = (value, _GOOD) if is_number else _reading(value)
+                at = index.get(name)
+                if at is None:
+                    at = self._sensor(name)
+            except RejectedError as error:
+                self._put_aside(number, name, str(error), value, 1)
+                continue
+            if quality != _GOOD:
+                self._qualities[len(values)] = quality
+            times.append(time)
+            which.append(at)
+            values.append(taken)
 
     def batch(self, key: AssetKey, source: str, epoch: int, sequence: int) -> Batch:
         """Return what was collected. Raises RejectedError when it is of too many sensors."""
@@ -97,11 +105,14 @@ class Columns:
             tuple(set_aside),
         )
 
+    def _received_without_time(self, row: dict[object, object]) -> int:
+        if (name := time_meant(row)) is not None:
+            raise RejectedError(f"{_shown(name)!r} looks like a time: call it 'time' or 'timestamp'")
+        if self._needs_time:
+            raise RejectedError("it has no time, and when a retained or mended message was measured is not known")
+        return self._received_ns
+
     def _checked_time(self, given: object) -> int:
-        if given is None:
-            if self._needs_time:
-                raise RejectedError("a retained message without a time: when it was measured is not known")
-            return self._received_ns
         time = time_ns(given)
         if not self._live:
             if time not in TIMES_NS:
@@ -113,27 +124,11 @@ class Columns:
             raise RejectedError("time is more than 60 s in the future")
         return time
 
-    def _add_value(self, number: int, name: Any, given: object, time: int) -> None:
-        """Take in the first value of a sensor, or one that is more, or less, than a number."""
-        try:
-            value, quality = _reading(given)
-            at = self._sensor(name)
-        except RejectedError as error:
-            self._put_aside(number, name, str(error), given, 1)
-            return
-        if quality != _GOOD:
-            self._qualities[len(self._values)] = quality
-        self._times.append(time)
-        self._which.append(at)
-        self._values.append(value)
-
     def _sensor(self, name: Any) -> int:
         if not isinstance(name, str):  # MessagePack has keys of any kind
             raise RejectedError("sensor name is no text")
-        at = self._index.get(name)
-        if at is None:
-            at = self._sensors.setdefault(_known_name(name), len(self._sensors))
-            self._index[name] = at
+        at = self._sensors.setdefault(_known_name(name), len(self._sensors))
+        self._index[name] = at
         return at
 
     def _put_aside(self, row: int, sensor: object, reason: str, raw: object, count: int) -> None:
