@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import pytest
-from commits import TANK, a_history, plant_of, shown  # type: ignore[import-not-found]
+from commits import PUMP, TANK, a_history, commit, outcome, plant_of, shown  # type: ignore[import-not-found]
 from view_broker import eventually, running  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.bus.codec import encode_commit
 from iot_edge_anomaly.bus.connection import Bus
-from iot_edge_anomaly.bus.streams import outcomes_subject
+from iot_edge_anomaly.bus.streams import ASSET_RULES, CONFIGURATION, outcomes_subject
 from iot_edge_anomaly.core.outcomes import Commit
+from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, pack_rules
 from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.views.follow import follow_plant, read_plant
 from iot_edge_anomaly.views.plant import Plant
+from iot_edge_anomaly.views.rules import keep_rules
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
@@ -75,3 +77,22 @@ async def test_only_the_newest_commits_are_read_back(tmp_path: Path) -> None:
         await read_plant(bus, 2, plant, look_back=6)
     assert shown(plant) == shown(plant_of(history[-6:]))
     assert [count.accepted for count in plant.counts(TANK)] == [12]
+
+
+async def test_changed_rules_reach_a_plant_that_is_followed_and_unreadable_ones_leave_it_as_it_was(
+    tmp_path: Path,
+) -> None:
+    def rule(limit: float) -> tuple[AssetRule, ...]:
+        return (AssetRule("*", AssetSettings(sensors={"flow": SensorSettings(high_limit=limit)})),)
+
+    plant = Plant()
+    plant.apply(commit(0, 1, outcome(PUMP)))
+    assert plant.settings(PUMP).sensors == {}
+    async with running(tmp_path) as (_, bus), beside(keep_rules(bus, plant, look_seconds=0.02)):
+        for limit in (7.0, 8.0):
+            await bus.put_key(CONFIGURATION, ASSET_RULES, pack_rules(rule(limit)))
+            await eventually(lambda limit=limit: plant.rules == rule(limit))
+            assert plant.settings(PUMP).sensors["flow"].high_limit == limit
+        await bus.put_key(CONFIGURATION, ASSET_RULES, b"{")
+        await bus.put_key(CONFIGURATION, ASSET_RULES, pack_rules(rule(9.0)))
+        await eventually(lambda: plant.settings(PUMP).sensors["flow"].high_limit == 9.0)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from iot_edge_anomaly.views.trend import Trend, thinned
+from iot_edge_anomaly.core.thinning import thinned
+from iot_edge_anomaly.views.trend import Trend
 
 FIGURES = st.one_of(st.floats(-1e6, 1e6), st.just(np.nan))
 
@@ -36,6 +37,9 @@ def test_sensors_that_come_later_are_empty_before() -> None:
     assert view is not None
     assert view.sensors == ("level", "vibration", "flow")
     np.testing.assert_array_equal(view.values, [[2.0, np.nan, 1.0], [2.0, 9.0, 4.0]])
+    np.testing.assert_array_equal(np.isnan(view.contributions), [[False, True, False], [False] * 3])
+    assert view.contributions[1].tolist() == view.share.tolist()
+    assert view.quality.tolist() == [0, 0]
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=400), st.integers(5, 60))
@@ -76,3 +80,48 @@ def test_one_odd_row_among_many_is_still_seen() -> None:
     score = np.zeros(100_000)
     score[77_777] = 3.0
     assert 77_777 in thinned(score, np.zeros((100_000, 5)), 240)
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=60), st.integers(5, 30))
+def test_what_a_view_shows_never_changes(sizes: list[int], most_rows: int) -> None:
+    trend, count, shown = Trend(most_rows), 0, []
+    for number, size in enumerate(sizes):
+        sensors = ("flow", "level") if number < len(sizes) // 2 else ("flow", "level", "later")
+        values = [[float(row)] * len(sensors) for row in range(count, count + size)]
+        trend.add(rows(values, first=count, sensors=sensors))
+        count += size
+        view = trend.view(timedelta(seconds=20))
+        assert view is not None
+        shown.append((view, [column.copy() for column in view[1:]]))
+        if number % 5 == 4:
+            trend.forget(0.3)
+    for view, before in shown:
+        for column, known in zip(view[1:], before, strict=True):
+            np.testing.assert_array_equal(column, known)
+
+
+def test_a_look_at_a_long_trend_copies_nothing_of_it() -> None:
+    trend = Trend()
+    for number in range(200):
+        trend.add(rows(np.ones((100, 2)).tolist(), first=100 * number))
+    one, other = trend.view(), trend.view(timedelta(minutes=2))
+    assert one is not None
+    assert other is not None
+    assert len(one.times) == 20_000
+    assert len(other.times) == 121
+    assert np.shares_memory(one.values, other.values)
+    assert np.shares_memory(one.times, other.times)
+
+
+def test_what_is_forgotten_gives_its_room_back() -> None:
+    trend = Trend()
+    trend.add(rows(np.ones((1_000, 2)).tolist()))
+    before = trend.bytes
+    for _ in range(100):
+        trend.forget(0.1)
+    view = trend.view()
+    assert view is not None
+    assert view.times.tolist() == [999 * NS]
+    assert trend.bytes < before / 10
+    assert view.times.base is not None
+    assert view.times.base.nbytes < before / 10

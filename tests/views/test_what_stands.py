@@ -14,6 +14,7 @@ from iot_edge_anomaly.core.messages import Item, PlantConfigured, batch_of
 from iot_edge_anomaly.core.names import AssetKey, partition_of
 from iot_edge_anomaly.core.outcomes import AlarmState
 from iot_edge_anomaly.operations.acts import Operations
+from iot_edge_anomaly.operations.rule_store import RuleStore
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, pack_rules
 from iot_edge_anomaly.pipeline.step import AnomalyPipeline
 from iot_edge_anomaly.registry.artefact import unpack
@@ -63,7 +64,8 @@ async def test_acts_are_seen_at_once_and_by_a_view_that_begins_after_them(tmp_pa
                 processors.create_task(Processor(bus, partition, AnomalyPipeline(), unpack).run(stop))
             await intake.accept([PlantConfigured("v1", pack_rules(RULES), 1), *readings(15.0)])
             await eventually(lambda: all(state(live, key) for key in (FIRST, SECOND)))
-            operations, name = Operations(live, intake, SystemClock()), only_alarm(live, FIRST).raised.alarm_id
+            operations = Operations(live, intake, SystemClock(), RuleStore(bus, intake, SystemClock()))
+            name = only_alarm(live, FIRST).raised.alarm_id
             await operations.acknowledge(owner("ada"), FIRST, name)
             await operations.maintenance(owner("ada"), SECOND, timedelta(hours=1))
             await eventually(lambda: state(live, FIRST) is AlarmState.ACKNOWLEDGED)

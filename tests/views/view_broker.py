@@ -1,24 +1,18 @@
 """A real NATS server for views to follow, which a test may kill and start again."""
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.server import embedded_address, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.bus.streams import ensure_streams
 
 SETTINGS = BusSettings(quota_mb=64, partitions=2)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Broker:

@@ -47,6 +47,15 @@ class AssetView(NamedTuple):
     seen_ns: int = 0
 
 
+class Place(NamedTuple):
+    """Where in the stream of outcomes something stands that was set aside, and when it was worked in."""
+
+    partition: int
+    seq: int
+    number: int
+    at_ns: int
+
+
 class Standing(NamedTuple):
     """An asset as a checkpoint knows it, for a view that begins later than the asset did."""
 
@@ -79,13 +88,15 @@ class Plant:
     """
 
     def __init__(self, rules: tuple[AssetRule, ...] = (), most_trend_bytes: int = MOST_TREND_BYTES) -> None:
-        self.rules = rules
+        self._rules = rules
+        self._settings: dict[AssetKey, AssetSettings] = {}
         self._most_trend_bytes = most_trend_bytes
         self._trend_bytes = 0
         self._assets: dict[AssetKey, _Asset] = {}
         self._alarms = AlarmLog()
         self.notices: deque[tuple[AssetKey, Notice]] = deque(maxlen=MOST_NOTICES)
         self.set_aside: deque[tuple[AssetKey, str, SetAside]] = deque(maxlen=MOST_SET_ASIDE)
+        self.set_aside_places: deque[Place] = deque(maxlen=MOST_SET_ASIDE)
         self.set_aside_by_reason: Counter[str] = Counter()
         self.positions: dict[int, int] = {}
 
@@ -96,6 +107,8 @@ class Plant:
         self.positions[commit.partition] = commit.last_seq
         for outcome in commit.assets:
             self._apply(outcome, commit.now_ns)
+        number = sum(len(outcome.set_aside) for outcome in commit.assets)
+        self.set_aside_places += [Place(commit.partition, commit.last_seq, n, commit.now_ns) for n in range(number)]
         while self._trend_bytes > self._most_trend_bytes and self._forget():
             pass
 
@@ -147,9 +160,24 @@ class Plant:
         asset = self._assets.get(key)
         return [] if asset is None else [asset.counts[source] for source in sorted(asset.counts)]
 
+    @property
+    def rules(self) -> tuple[AssetRule, ...]:
+        """The asset rules in force; whoever holds the view sets them anew when they change."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: tuple[AssetRule, ...]) -> None:
+        self._rules = rules
+        self._settings.clear()
+
     def settings(self, key: AssetKey) -> AssetSettings:
         """Return how an asset is treated."""
-        return settings_for(key, self.rules)
+        known = self._settings.get(key)
+        if known is None:
+            known = settings_for(key, self._rules)
+            if key in self._assets:
+                self._settings[key] = known
+        return known
 
     @property
     def trend_bytes(self) -> int:

@@ -1,26 +1,25 @@
-"""The newest rows of one asset: blocks as commits brought them, bounded in rows and, by the plant, in bytes."""
+"""The newest rows of one asset in columns that grow in place, bounded in rows and, by the plant, in bytes."""
 
 from datetime import timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.outcomes import Rows
+from iot_edge_anomaly.core.thinning import thinned
 
 MOST_ROWS = 20_000
-JOIN_BLOCKS = 256
-JOINED_ROWS = 1_000
-LEAST_STRETCHES = 8
-OVERHEAD_BYTES = 700
-"""What a block weighs besides its columns (measured: seven byte strings and a struct)."""
+LEAST_ROOM = 16
+OVERHEAD_BYTES = 1_000
+"""What the columns of an asset weigh besides their rows."""
 
 
 class TrendView(NamedTuple):
     """Rows of an asset in time order: n rows by k sensors; NaN where nothing is known.
 
-    `times` int64 ns (n,); `score` (n,); `values` and `expected` (n, k); `share` (k,) of the newest score.
+    `times` int64 ns (n,); `score` (n,); `values` and `expected` (n, k); `share` (k,) of the newest score;
+    `contributions` float32 (n, k); `quality` uint8 (n,), index into ROW_QUALITIES.
     """
 
     sensors: tuple[str, ...]
@@ -29,114 +28,117 @@ class TrendView(NamedTuple):
     values: NDArray[np.float64]
     expected: NDArray[np.float64]
     share: NDArray[np.float64]
+    contributions: NDArray[np.float32]
+    quality: NDArray[np.uint8]
 
 
 class Trend:
-    """Holds the last rows of an asset, sensors that came later included."""
+    """Holds the last rows of an asset, sensors that came later included.
+
+    Rows are written once, behind those before; when the columns are full the rows that stay move to new ones. So a view
+    is a slice of the columns, at no cost, and what it shows never changes.
+    """
 
     def __init__(self, most_rows: int = MOST_ROWS) -> None:
         self._most_rows = most_rows
-        self._blocks: list[Rows] = []
-        self._join_at = JOIN_BLOCKS
-        self.rows = 0
-        self.bytes = 0
+        self._start = self._end = 0
+        self._columns = _Columns.of((), 0)
+        self._share = np.empty(0)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._end - self._start
+
+    @property
+    def bytes(self) -> int:
+        """What the rows weigh; as much as half of it again may be reserved for those that follow."""
+        return OVERHEAD_BYTES + self.rows * self._columns.row_bytes
 
     def add(self, rows: Rows) -> None:
-        """Append rows; the oldest blocks make room."""
-        self._blocks.append(rows)
-        self.rows += len(rows.quality)
-        self.bytes += _size(rows)
-        while self.rows - len(self._blocks[0].quality) >= self._most_rows:
-            self._drop_oldest()
-        if len(self._blocks) >= self._join_at:
-            self._blocks = _joined(self._blocks)
-            self._join_at = len(self._blocks) + JOIN_BLOCKS
-            self.bytes = sum(map(_size, self._blocks))
+        """Append rows; the oldest make room."""
+        count = len(rows.quality)
+        if rows.sensors != self._columns.sensors or self._end + count > len(self._columns.times):
+            self._move(rows.sensors, count)
+        place, columns = slice(self._end, self._end + count), self._columns
+        columns.times[place], columns.score[place] = rows.times(), rows.scores()
+        columns.values[place], columns.expected[place] = rows.values(), rows.expectations()
+        columns.contributions[place], columns.quality[place] = rows.contributions(), rows.qualities()
+        self._share = rows.contributions()[-1].astype(np.float64)
+        self._end += count
+        self._start = max(self._start, self._end - self._most_rows)
 
     def forget(self, share: float) -> None:
-        """Drop about this share of the rows, the oldest first; the newest block stays."""
-        keep = (1.0 - share) * self.rows
-        while len(self._blocks) > 1 and self.rows > keep:
-            self._drop_oldest()
+        """Drop this share of the rows, the oldest first; the newest one stays."""
+        self._start = min(self._start + int(share * self.rows) + 1, max(self._end - 1, self._start))
+        if len(self._columns.times) > 2 * self.rows + LEAST_ROOM:
+            self._move(self._columns.sensors, 0)
 
     def view(self, span: timedelta | None = None, most_points: int | None = None) -> TrendView | None:
         """Return the rows of the last `span`, thinned to at most so many points; None where there are none."""
-        if not self._blocks:
+        if not self.rows:
             return None
-        newest = self._blocks[-1]
-        earliest = -(1 << 62) if span is None else int(newest.times()[-1]) - span // timedelta(microseconds=1) * 1_000
-        blocks = [block for block in self._blocks if block.times()[-1] >= earliest]
-        times = np.concatenate([block.times() for block in blocks])
-        score = np.concatenate([block.scores() for block in blocks])
-        values = np.concatenate([_laid(block.values(), block.sensors, newest.sensors) for block in blocks])
-        expected = np.concatenate([_laid(block.expectations(), block.sensors, newest.sensors) for block in blocks])
-        share = newest.contributions()[-1].astype(np.float64)
-        start = int(np.searchsorted(times, earliest))
-        chosen = np.arange(start, len(times))
+        start, columns = self._start, self._columns
+        if span is not None:
+            earliest = int(columns.times[self._end - 1]) - span // timedelta(microseconds=1) * 1_000
+            start += int(np.searchsorted(columns.times[start : self._end], earliest))
+        chosen: slice | NDArray[np.intp] = slice(start, self._end)
         if most_points is not None:
-            chosen = start + thinned(score[start:], values[start:], most_points)
-        return TrendView(newest.sensors, times[chosen], score[chosen], values[chosen], expected[chosen], share)
+            chosen = start + thinned(columns.score[chosen], columns.values[chosen], most_points)
+        return TrendView(
+            columns.sensors,
+            columns.times[chosen],
+            columns.score[chosen],
+            columns.values[chosen],
+            columns.expected[chosen].astype(np.float64),
+            self._share,
+            columns.contributions[chosen],
+            columns.quality[chosen],
+        )
 
-    def _drop_oldest(self) -> None:
-        oldest = self._blocks.pop(0)
-        self.rows -= len(oldest.quality)
-        self.bytes -= _size(oldest)
-
-
-def thinned(score: NDArray[np.float64], values: NDArray[np.float64], most_points: int) -> NDArray[np.intp]:
-    """Choose at most `most_points` (4 or more) of n rows so that a chart of them looks like a chart of all.
-
-    Each stretch of rows keeps its first and last one and the extremes of the score and the sensors (M4: Jugel et al.,
-    VLDB 2014); where there are too many sensors for that, of the first ones.
-    """
-    count = len(score)
-    if count <= most_points:
-        return np.arange(count)
-    most_columns = max((most_points // LEAST_STRETCHES - 2) // 2, 1)
-    columns = np.concatenate((score[:, None], values), axis=1)[:, :most_columns]
-    stretches = max(most_points // (2 * columns.shape[1] + 2), 1)
-    edges = np.linspace(0, count, stretches + 1).astype(np.intp)
-    chosen = [edges[:-1], edges[1:] - 1]
-    for start, stop in pairwise(edges.tolist()):
-        part = columns[start:stop]
-        chosen.append(start + np.argmax(np.where(np.isnan(part), -np.inf, part), axis=0))
-        chosen.append(start + np.argmin(np.where(np.isnan(part), np.inf, part), axis=0))
-    return np.unique(np.concatenate(chosen))
+    def _move(self, sensors: tuple[str, ...], more: int) -> None:
+        """Move the rows that stay to columns of these sensors with room for so many more, and some."""
+        keep = min(self.rows, self._most_rows)
+        moved = _Columns.of(sensors, keep + more + max(keep // 4, LEAST_ROOM))
+        self._columns.copy_to(moved, slice(self._end - keep, self._end))
+        self._columns, self._start, self._end = moved, 0, keep
 
 
-def _laid(values: NDArray[np.floating], theirs: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.float64]:
-    """Lay columns out in the order wanted; what was not there then is NaN."""
-    if theirs == wanted:
-        return values.astype(np.float64)
-    laid = np.full((len(values), len(wanted)), np.nan)
-    column_of = {sensor: number for number, sensor in enumerate(wanted)}
-    for number, sensor in enumerate(theirs):
-        if sensor in column_of:
-            laid[:, column_of[sensor]] = values[:, number]
-    return laid
+class _Columns(NamedTuple):
+    sensors: tuple[str, ...]
+    times: NDArray[np.int64]
+    score: NDArray[np.float64]
+    values: NDArray[np.float64]
+    expected: NDArray[np.float32]
+    contributions: NDArray[np.float32]
+    quality: NDArray[np.uint8]
 
+    @classmethod
+    def of(cls, sensors: tuple[str, ...], room: int) -> "_Columns":
+        shape = (room, len(sensors))
+        return cls(
+            sensors,
+            np.empty(room, np.int64),
+            np.empty(room),
+            np.empty(shape),
+            np.empty(shape, np.float32),
+            np.empty(shape, np.float32),
+            np.empty(room, np.uint8),
+        )
 
-def _joined(blocks: list[Rows]) -> list[Rows]:
-    """Join neighbours of the same shape, so that many small steps do not make many small blocks."""
-    joined: list[Rows] = []
-    for block in blocks:
-        last = joined[-1] if joined else None
-        if last is not None and last.sensors == block.sensors and len(last.quality) < JOINED_ROWS:
-            joined[-1] = Rows(
-                block.sensors,
-                last.time_ns + block.time_ns,
-                last.value + block.value,
-                last.score + block.score,
-                last.quality + block.quality,
-                last.expected + block.expected,
-                last.contribution + block.contribution,
-                block.phase,
-                block.model,
-            )
-        else:
-            joined.append(block)
-    return joined
+    @property
+    def row_bytes(self) -> int:
+        return 17 + 16 * len(self.sensors)
 
-
-def _size(rows: Rows) -> int:
-    return OVERHEAD_BYTES + 17 * len(rows.quality) + 2 * len(rows.value)
+    def copy_to(self, other: "_Columns", rows: slice) -> None:
+        """Copy rows to the beginning of other columns; what a sensor that came later read before is not known."""
+        count = rows.stop - rows.start
+        other.times[:count], other.score[:count] = self.times[rows], self.score[rows]
+        other.quality[:count] = self.quality[rows]
+        other.values[:count], other.expected[:count], other.contributions[:count] = np.nan, np.nan, np.nan
+        column_of = {sensor: number for number, sensor in enumerate(other.sensors)}
+        known = [(here, column_of[name]) for here, name in enumerate(self.sensors) if name in column_of]
+        here, there = [list(numbers) for numbers in zip(*known, strict=True)] or [[], []]
+        other.values[:count, there] = self.values[rows][:, here]
+        other.expected[:count, there] = self.expected[rows][:, here]
+        other.contributions[:count, there] = self.contributions[rows][:, here]

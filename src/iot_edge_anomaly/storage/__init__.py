@@ -1,0 +1,1 @@
+"""The control database: SQLite beside the streams, or PostgreSQL."""
