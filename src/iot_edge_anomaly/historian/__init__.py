@@ -1,0 +1,1 @@
+"""What the streams said, as tables for months and years: Delta Lake, written once."""
