@@ -1,0 +1,1 @@
+"""The outside world out: one file a target, and the runner."""
