@@ -3,6 +3,7 @@
 import csv
 import gzip
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from iot_edge_anomaly.core.errors import ConfigError, IotEdgeAnomalyError, Rejec
 from iot_edge_anomaly.training.csv_files import Table, read_history
 from iot_edge_anomaly.training.fit_file import fit_csv, parse_budget
 from iot_edge_anomaly.training.score_file import score_csv
+from iot_edge_anomaly.training.whole_file import write_whole
 
 ROWS = 400
 
@@ -142,7 +144,7 @@ def test_broken_and_absent_files(tmp_path: Path, model: Path) -> None:
         fit_csv(tmp_path / "plain.csv.gz", tmp_path / "x.iea")
     with pytest.raises(ConfigError, match="No such file"):
         fit_csv(tmp_path / "none.csv", tmp_path / "x.iea")
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(FileNotFoundError, match=r"x\.iea"):
         fit_csv(plant_csv(tmp_path / "t.csv"), tmp_path / "no" / "x.iea")
     other = tmp_path / "other.csv"
     other.write_text("timestamp,flow\n1,2\n")
@@ -171,3 +173,17 @@ def test_budgets(text: str, per_week: float) -> None:
 def test_budgets_that_are_none(text: str) -> None:
     with pytest.raises(ConfigError, match="1/week"):
         parse_budget(text)
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with write_whole(pipe) as part:
+        part.write_text("rows")
+    assert os.read(reader, 100) == b"rows"
+    assert pipe.is_fifo()
+    os.close(reader)
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"), write_whole(Path("/dev/full")) as part:
+        part.write_text("rows")
+    assert Path("/dev/full").is_char_device()

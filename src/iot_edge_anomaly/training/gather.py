@@ -1,4 +1,4 @@
-"""From stored input back to the rows a model may be learned from: clean and fuse again, as the pipeline did."""
+"""From stored input to a model: clean and fuse again, as the pipeline did, keep what may be learned from, and fit."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,8 +10,10 @@ from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
+from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.pipeline.fused import fused_rows
 from iot_edge_anomaly.pipeline.settings import AssetRule
+from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
 
 NS = 1_000_000_000
 WEEK_SECONDS = 7 * 86_400
@@ -42,3 +44,24 @@ def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule,
     usual = float(np.median(steps)) if len(steps) else NS
     starts = np.concatenate(([True], (np.diff(kept) > 1) | (steps > LONGEST_STEP * usual)))
     return Lesson(sensors, time_ns[kept], values[kept], starts, WEEK_SECONDS * NS / usual)
+
+
+def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...], request: FitRequest) -> bytes:
+    """Fit and pack; the same input gives the same bytes. Raises ValueError, ConfigError."""
+    lesson = gather(envelopes, key, rules, request)
+    detector = detector_spec(request.detector).fit(
+        lesson.rows,
+        lesson.sensors,
+        rows_per_week=lesson.rows_per_week,
+        false_alarms_per_week=request.false_alarms_per_week,
+        starts=lesson.starts,
+    )
+    facts = TrainingFacts(
+        rows=len(lesson.rows),
+        interval_seconds=WEEK_SECONDS / lesson.rows_per_week,
+        false_alarms_per_week=request.false_alarms_per_week,
+        first_ns=int(lesson.time_ns[0]),
+        last_ns=int(lesson.time_ns[-1]),
+        asset=str(key),
+    )
+    return pack(detector, facts)

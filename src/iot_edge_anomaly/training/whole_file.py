@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iot_edge_anomaly.core.errors import ConfigError
-
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes its name only if the block ends well. Raises ConfigError if it cannot."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Give a path to write to; it takes its name only if the block ends well. Raises OSError that names `path`.
+
+    What is there and no file (a device, a pipe) is written to as it is.
+    """
+    is_file = path.is_file() or not path.exists()
+    part = path.with_name(f".{path.name}.{os.getpid()}.part") if is_file else path
     try:
         yield part
-        part.replace(path)
+        if is_file:
+            part.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        if is_file:
+            part.unlink(missing_ok=True)
