@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.bus.server import (
     ROLE_USER,
     embedded_address,
@@ -29,19 +29,14 @@ from iot_edge_anomaly.demo.settings import device_topic, device_user
 from iot_edge_anomaly.security.devices import Device
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from iot_edge_anomaly.demo.device import run_device
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where Ctrl-C is ignored
 name, folder, port, user, password = sys.argv[1:]
 asyncio.run(run_device(name, Path(folder), "127.0.0.1", int(port), user, password))
 """
 SETTINGS = BusSettings(quota_mb=64)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:

@@ -9,7 +9,7 @@ import pytest
 from broker_for_devices import Plant, eventually, free_port  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.demo.device import run_device
+from iot_edge_anomaly.demo.device import ROW_NS, run_device
 from iot_edge_anomaly.demo.memory import Memory, memory_file, wake
 from iot_edge_anomaly.demo.outbox import KEPT_MESSAGES, outbox
 from iot_edge_anomaly.demo.plant import PlantState, read
@@ -34,12 +34,12 @@ def firsts(numbers: list[int]) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
-def test_rows_arrive_in_order_with_all_sensors_at_whole_tenths(plant: Plant) -> None:
+def test_rows_arrive_in_order_with_all_sensors_at_whole_periods(plant: Plant) -> None:
     with plant.device():
         eventually(lambda: len(plant.heard) >= 20)
     assert firsts(plant.numbers(1))[:20] == list(range(20))
     times = [message["rows"][0]["time"] for message in plant.heard]
-    assert all(time % 100_000_000 == 0 for time in times)
+    assert all(time % ROW_NS == 0 for time in times)
     assert times == sorted(set(times))
     assert {message["source"] for message in plant.heard} == {"pump-1-plc"}
     state = PlantState()

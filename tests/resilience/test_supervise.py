@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import psutil
 import pytest
@@ -129,3 +130,71 @@ def test_a_data_folder_has_one_owner(tmp_path: Path) -> None:
         pass
     with sole_owner(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_a_process_that_stops_for_good_before_it_is_ready_is_told_at_once(tmp_path: Path) -> None:
+    async def never() -> None:
+        await anyio.sleep_forever()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            supervisor = Supervisor(tasks, tmp_path, tmp_path / "processes.json")
+            with pytest.raises(FatalError, match=r"stopped at once(.|\n)*key x is wrong"):
+                await supervisor.start(ProcessSpec("worker", MISCONFIGURED, ready=never, ready_seconds=3600))
+            await supervisor.stop()
+
+    anyio.run(main)
+
+
+def test_a_process_that_cannot_be_started_does_not_keep_stop_waiting(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            supervisor = Supervisor(tasks, tmp_path, tmp_path / "processes.json")
+            await supervisor.start(ProcessSpec("worker", SLEEPER))
+            with pytest.raises(FileNotFoundError):
+                await supervisor.start(ProcessSpec("gateway", (str(tmp_path / "missing"),)))
+            assert [info.role for info in table(tmp_path)] == ["worker"]
+            with anyio.fail_after(20):
+                await supervisor.stop()
+
+    anyio.run(main)
+
+
+def test_stop_at_any_moment_of_a_restart_leaves_nothing_running(tmp_path: Path) -> None:
+    async def stop_after(turns: int) -> None:
+        pids = tmp_path / f"pids-{turns}"
+        once = f"echo $$ >> {pids}; test $(wc -l < {pids}) = 1 || exec sleep 3600"
+        async with anyio.create_task_group() as tasks:
+            supervisor = Supervisor(tasks, tmp_path, tmp_path / "processes.json")
+            await supervisor.start(ProcessSpec("worker", ("/bin/sh", "-c", once)))
+            while supervisor.processes()[0].pid is not None:  # each turn of the loop: not one may be missed
+                await anyio.lowlevel.checkpoint()
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            with anyio.fail_after(20):
+                await supervisor.stop()
+        assert [pid for pid in pids.read_text().split() if psutil.pid_exists(int(pid))] == []
+
+    for turns in range(20):
+        anyio.run(stop_after, turns)
+
+
+def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
+    program, away = tmp_path / "program", tmp_path / "away"
+    program.write_text("#!/bin/sh\nexec sleep 3600\n")
+    program.chmod(0o755)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            supervisor = Supervisor(tasks, tmp_path, tmp_path / "processes.json")
+            await supervisor.start(ProcessSpec("worker", (str(program),)))
+            first = table(tmp_path)[0].pid
+            assert first is not None
+            program.rename(away)
+            os.kill(first, signal.SIGKILL)
+            await eventually(lambda: supervisor.processes()[0].restarts >= 2)
+            away.rename(program)
+            await eventually(lambda: table(tmp_path)[0].pid not in (first, None))
+            await supervisor.stop()
+
+    anyio.run(main)

@@ -1,4 +1,4 @@
-"""A demo device as a process: reads one asset of the simulated plant ten times a second and publishes it over MQTT."""
+"""A demo device as a process: reads one asset of the simulated plant twenty times a second, publishes over MQTT."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from iot_edge_anomaly.demo.settings import SECONDS_PER_ROW, demo_devices, device
 
 ROW_NS = round(SECONDS_PER_ROW * 1e9)
 ROWS_PER_SAVE = round(1.0 / SECONDS_PER_ROW)
-ROWS_BEHIND = 10
+ROWS_BEHIND = 20
 """A device that is later than this, after a pause of the machine, leaves out the scans that it missed."""
 
 
@@ -46,7 +46,7 @@ async def run_device(name: str, data_dir: Path, host: str, port: int, user: str,
 
 
 async def _next_time(scan: _Scan, clock: Clock) -> _Scan:
-    """Wait for the next scan. Scans come at whole tenths of a second, as a controller's do."""
+    """Wait for the next scan. Scans come at whole multiples of their period, as a controller's do."""
     time_ns, now_ns = scan.time_ns + ROW_NS, clock.now_ns()
     if not -ROWS_BEHIND * ROW_NS <= time_ns - now_ns <= ROWS_BEHIND * ROW_NS:
         time_ns = now_ns // ROW_NS * ROW_NS + ROW_NS

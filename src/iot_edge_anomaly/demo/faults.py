@@ -1,14 +1,14 @@
 """Which fault is there when: a timetable that goes round for ever, the same at every start.
 
-The first fault, a leak at the first pump, begins 35 seconds of the clock after the first row; 15 quiet seconds follow
-each.
+The first fault, a leak at the first pump, begins 35 seconds of the clock after the first row; 30 quiet seconds follow
+each, so that no two faults of one asset pass for the same alarm.
 """
 
 from enum import StrEnum
 from typing import NamedTuple
 
-FIRST_FAULT_ROW = 350
-PAUSE_ROWS = 150
+FIRST_FAULT_ROW = 700
+PAUSE_ROWS = 600
 
 
 class FaultKind(StrEnum):
@@ -30,10 +30,10 @@ class FaultPlan(NamedTuple):
 
 
 TIMETABLE = (
-    FaultPlan(FaultKind.LEAK, "pump-1", None, 120),
-    FaultPlan(FaultKind.WEAR, "pump-2", None, 200),
-    FaultPlan(FaultKind.STUCK, "tank-1", "level", 120),
-    FaultPlan(FaultKind.DRIFT, "pump-2", "suction_pressure", 150),
+    FaultPlan(FaultKind.LEAK, "pump-1", None, 240),
+    FaultPlan(FaultKind.WEAR, "pump-2", None, 400),
+    FaultPlan(FaultKind.STUCK, "tank-1", "level", 240),
+    FaultPlan(FaultKind.DRIFT, "pump-2", "suction_pressure", 300),
 )
 ROWS_PER_ROUND = sum(fault.rows + PAUSE_ROWS for fault in TIMETABLE)
 

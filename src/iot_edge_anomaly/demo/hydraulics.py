@@ -12,18 +12,21 @@ CURVE = 0.00132
 BEST_FLOW = 115.0
 BEST_EFFICIENCY = 0.78
 VALVE_LOSS = 0.0003
-MAIN_LOSS = 0.000125
+MAIN_LOSS = 0.0005
 SUPPLY_LOSS = 0.00005
 BAR_PER_METRE = 0.0980665
 KILOWATT_PER_HEAD_FLOW = 0.0027241
 """Hydraulic power of 1 m³/h lifted by 1 m."""
+
+SHUT = 0.01
+"""A valve that is open no further lets nothing through."""
 
 MOST_FLOW = 600.0
 HALVINGS = 42
 
 
 class Drive(NamedTuple):
-    """What works on one pump: speed (1: rated), valve opening (0 to 1], flow lost through a leak behind it."""
+    """What works on one pump: speed (1: rated), valve opening (0 to 1), flow lost through a leak behind it."""
 
     speed: float
     opening: float
@@ -58,6 +61,8 @@ def solve(drives: Sequence[Drive], supply_head: float, static_head: float) -> Fl
 
 def _delivered(drive: Drive, suction: float, main: float) -> float:
     """Solve n² H₀ + suction - a (Q + leak)² = main + valve loss · Q² for Q, not below 0."""
+    if drive.opening <= SHUT:
+        return 0.0
     lift = drive.speed**2 * SHUT_OFF_HEAD + suction - main
     square, linear = CURVE + VALVE_LOSS / drive.opening**2, CURVE * drive.leak
     rest = CURVE * drive.leak**2 - lift

@@ -1,5 +1,7 @@
 """The whole plant, row by row: station, faults, sensors. Seeded: the same seed and state always give the same row."""
 
+from collections.abc import Callable
+
 import msgspec
 import numpy as np
 
@@ -9,8 +11,8 @@ from iot_edge_anomaly.demo.sensors import PUMPS, SENSORS, truth
 from iot_edge_anomaly.demo.station import WHOLE, Damage, Station, advance
 
 SEED = 7
-LEAK = 4.2
-"""Flow coefficient of a leak, m³/h at 1 m of head to the root: at 45 m some 28 m³/h."""
+LEAK = 10.0
+"""Flow coefficient of a leak, m³/h at 1 m of head to the root: at 38 m some 60 m³/h."""
 
 
 class PlantState(msgspec.Struct, frozen=True):
@@ -28,9 +30,11 @@ class Reading(msgspec.Struct, frozen=True):
     fault: Fault | None
 
 
-def read(state: PlantState, asset: str, seed: int = SEED) -> tuple[PlantState, Reading]:
+def read(
+    state: PlantState, asset: str, seed: int = SEED, timetable: Callable[[int], Fault | None] = fault_at
+) -> tuple[PlantState, Reading]:
     """Let the plant go on by one row and read the sensors of one asset."""
-    now, fault = orders(state.row), fault_at(state.row)
+    now, fault = orders(state.row, seed), timetable(state.row)
     station = advance(state.station, now, _damages(fault))
     sensors = SENSORS[asset]
     noise = np.random.default_rng((seed, list(SENSORS).index(asset), state.row)).standard_normal(len(sensors))

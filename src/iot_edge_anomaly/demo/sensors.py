@@ -24,7 +24,7 @@ class Sensor(NamedTuple):
 
 
 PUMP_SENSORS = (
-    Sensor("speed", "Speed", "rpm", 6.0, 0, 3000),
+    Sensor("speed", "Speed", "rpm", 6.0, -100, 3000),
     Sensor("valve", "Discharge valve", "%", 0.4, -5, 105),
     Sensor("flow", "Flow", "m³/h", 0.8, -20, 600),
     Sensor("suction_pressure", "Suction pressure", "bar", 0.02, -1, 10, 0.9),

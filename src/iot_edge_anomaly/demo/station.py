@@ -8,17 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from iot_edge_anomaly.demo.duty import Duty, flow_asked, moved, next_duties, speed_for, towards
 from iot_edge_anomaly.demo.hydraulics import Drive, cavitation, outlet_head, shaft_power, solve
 from iot_edge_anomaly.demo.operation import USUAL_DEMAND, Orders
 
 SECONDS_PER_ROW = 6.0
 TANK_AREA = 6.0
 TANK_HEIGHT = 5.0
-TANK_ELEVATION = 36.0
-SPEED_PER_ROW = 0.05
-"""How fast a drive may change speed: 74 rpm in six seconds."""
-
-SLOWEST, FASTEST = 0.80, 1.05
+TANK_ELEVATION = 18.0
 BEARING_ROWS = 15.0
 """Time constant of a bearing's temperature, in rows: 90 seconds of the plant."""
 
@@ -26,8 +23,9 @@ BEARING_ROWS = 15.0
 class Pump(msgspec.Struct, frozen=True):
     """One pump as it is now. `flow` is what reaches the main, `leak` what leaves before the flow meter."""
 
-    speed: float = 0.86
-    opening: float = 1.0
+    duty: Duty = Duty(True, 1)
+    speed: float = 0.9
+    opening: float = 0.88
     flow: float = 100.0
     leak: float = 0.0
     suction_head: float = 9.0
@@ -48,7 +46,7 @@ class Tank(msgspec.Struct, frozen=True):
 class Station(msgspec.Struct, frozen=True):
     """The state of the station after a row."""
 
-    pumps: tuple[Pump, Pump] = (Pump(), Pump())
+    pumps: tuple[Pump, Pump] = (Pump(Duty(True, 2)), Pump())
     tank: Tank = Tank()
 
 
@@ -64,39 +62,38 @@ WHOLE = Damage()
 
 def advance(before: Station, orders: Orders, damages: tuple[Damage, Damage] = (WHOLE, WHOLE)) -> Station:
     """Return the station one row later."""
-    command = _speed_command(before.tank.level, orders)
+    asked = flow_asked(before.tank.level, orders)
+    duties = next_duties([pump.duty for pump in before.pumps], asked)
+    speed = speed_for(asked, sum(duty.is_on for duty in duties), before.tank.level)
     drives = tuple(
-        Drive(_towards(pump.speed, command + trim), opening, _leaking(pump, damage))
-        for pump, trim, opening, damage in zip(before.pumps, orders.trims, orders.openings, damages, strict=True)
+        Drive(
+            towards(pump.speed, speed + trim if duty.is_on else 0.0),
+            moved(pump.opening, opening if duty.is_on else 0.0),
+            _leaking(pump, damage),
+        )
+        for pump, duty, trim, opening, damage in zip(
+            before.pumps, duties, orders.trims, orders.openings, damages, strict=True
+        )
     )
     flows = solve(drives, orders.supply_head, TANK_ELEVATION + before.tank.level)
     pumps = tuple(
-        _pump(pump, drive, flow, flows.suction_head, damage, orders)
-        for pump, drive, flow, damage in zip(before.pumps, drives, flows.delivered, damages, strict=True)
+        _pump(pump, duty, drive, flow, flows.suction_head, damage, orders)
+        for pump, duty, drive, flow, damage in zip(before.pumps, duties, drives, flows.delivered, damages, strict=True)
     )
     return Station((pumps[0], pumps[1]), _filled(before.tank, flows.total, orders.demand))
-
-
-def _speed_command(level: float, orders: Orders) -> float:
-    """Hold the level by speed, with the demand fed forward."""
-    wanted = 0.90 + 0.35 * (orders.level_setpoint - level) + 0.0007 * (orders.demand - USUAL_DEMAND)
-    return min(max(wanted, SLOWEST), FASTEST)
-
-
-def _towards(speed: float, command: float) -> float:
-    return speed + min(max(command - speed, -SPEED_PER_ROW), SPEED_PER_ROW)
 
 
 def _leaking(pump: Pump, damage: Damage) -> float:
     return damage.leak * sqrt(pump.outlet_head)
 
 
-def _pump(before: Pump, drive: Drive, flow: float, suction: float, damage: Damage, orders: Orders) -> Pump:
+def _pump(before: Pump, duty: Duty, drive: Drive, flow: float, suction: float, damage: Damage, orders: Orders) -> Pump:
     through = flow + drive.leak
     power = shaft_power(drive.speed, through, 0.03 * damage.wear)
-    rough = 0.12 + 1.9 * drive.speed**2 + 0.25 * power / 18.0 + 1.2 * cavitation(through, suction)
+    rough = 0.45 + 1.6 * drive.speed**2 + 0.25 * power / 18.0 + 1.2 * cavitation(through, suction)
     warm = orders.air_temperature + 4.0 + 0.9 * power + 9.0 * drive.speed**2 + 26.0 * damage.wear * drive.speed
     return Pump(
+        duty,
         drive.speed,
         drive.opening,
         flow,

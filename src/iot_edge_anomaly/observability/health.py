@@ -1,6 +1,7 @@
 """Facts about whether a process can do its work, for `/readyz`, `status` and `doctor`."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 import msgspec
 
@@ -24,3 +25,12 @@ def readiness(checks: Iterable[Check]) -> Readiness:
     """Return ready if every fact holds."""
     facts = tuple(checks)
     return Readiness(all(fact.ok for fact in facts), facts)
+
+
+class State(StrEnum):
+    """What a part that needs somebody outside is doing."""
+
+    CONNECTING = "connecting"
+    UP = "up"
+    DOWN = "down"
+    STOPPED = "stopped"

@@ -13,7 +13,7 @@ from iot_edge_anomaly.core.errors import ConfigError
 LEVEL_VARIABLE = "IOT_EDGE_ANOMALY_LOG_LEVEL"
 LEVELS = ("debug", "info", "warning", "error")
 
-_CHATTY = ("nats", "_granian", "granian.access", "asyncio")
+_CHATTY = ("nats", "_granian", "granian.access", "asyncio", "httpx", "httpcore")
 
 
 def configure_logging(role: str, level: str | None = None, stream: TextIO | None = None) -> None:
@@ -33,7 +33,6 @@ def configure_logging(role: str, level: str | None = None, stream: TextIO | None
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(

@@ -8,6 +8,7 @@ them when it is asked. Files and not the bus: metrics matter most while the bus 
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -61,9 +62,13 @@ def write_snapshot(role: str, folder: Path, registry: CollectorRegistry = REGIST
 
 
 async def keep_snapshot(role: str, folder: Path) -> None:
-    """Write a snapshot every few seconds until cancelled. Run it in the task group of a role."""
+    """Write a snapshot every few seconds until cancelled. Run it in the task group of a role.
+
+    A full disk costs the snapshot, not the role.
+    """
     while True:
-        write_snapshot(role, folder)
+        with suppress(OSError):
+            write_snapshot(role, folder)
         await anyio.sleep(EVERY_SECONDS)
 
 

@@ -13,6 +13,8 @@ import msgspec
 import structlog
 
 from iot_edge_anomaly.core.errors import FatalError
+from iot_edge_anomaly.resilience.beside import beside
+from iot_edge_anomaly.resilience.log_file import LogFile
 from iot_edge_anomaly.resilience.tether import die_with_parent
 
 log = structlog.get_logger(__name__)
@@ -25,7 +27,8 @@ STEADY_SECONDS = 30.0
 CONFIGURATION_EXIT = 2
 """Exit code of a process that no restart can help."""
 
-MAX_LOG_BYTES = 20_000_000
+ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Environment of processes that calculate: with one thread the same rows give the same model, to the bit."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class ProcessInfo(msgspec.Struct, frozen=True):
 @dataclass
 class _Child:
     spec: ProcessSpec
+    log: LogFile
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     started_at: float = 0.0
@@ -63,7 +67,7 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps processes alive inside a task group. Their output goes to `<log_dir>/<role>.log`.
+    """Keeps processes alive inside a task group. Their output goes to `<log_dir>/<role>.log`, which is kept small.
 
     The process table is written to `table` at every change, for `status` of another process to read.
     """
@@ -90,18 +94,28 @@ class Supervisor:
         ]
 
     async def start(self, spec: ProcessSpec) -> None:
-        """Start a process and wait until it is ready. Raises FatalError with the end of its log when it is not."""
-        child = _Child(spec)
-        self._children.append(child)
+        """Start a process and wait until it is ready.
+
+        Raises FatalError with the end of its log when it is not in time, or stopped for good instead; OSError when
+        the system starts no process.
+        """
+        child = _Child(spec, LogFile(self._log_dir / f"{spec.role}.log"))
         await self._spawn(child)
+        self._children.append(child)  # not before: for what never ran, stop would wait for ever
+        self._write_table()
         self._tasks.start_soon(self._keep, child)
         if spec.ready is None:
             return
         with anyio.move_on_after(spec.ready_seconds) as limit:
-            await spec.ready()
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(_cancel_after, child.gone, waiting.cancel_scope)
+                await spec.ready()
+                waiting.cancel_scope.cancel()
+        if child.gone.is_set():
+            raise FatalError(f"{spec.role} stopped at once. The end of its log:\n{child.log.tail()}")
         if limit.cancelled_caught:
             raise FatalError(
-                f"{spec.role} was not ready after {spec.ready_seconds:.0f} s. The end of its log:\n{self._tail(spec)}"
+                f"{spec.role} was not ready after {spec.ready_seconds:.0f} s. The end of its log:\n{child.log.tail()}"
             )
 
     def send_signal(self, role: str, sig: signal.Signals) -> None:
@@ -126,33 +140,50 @@ class Supervisor:
         self._table.unlink(missing_ok=True)
 
     async def _keep(self, child: _Child) -> None:
-        pause = 0.0
         try:
-            while True:
-                assert child.process is not None
-                code = await child.process.wait()
-                if child.stop_asked.is_set():
-                    return
-                self._write_table()
-                if code == CONFIGURATION_EXIT:
-                    log.error("process stopped for good", role=child.spec.role, log=self._tail(child.spec))
-                    return
-                if time.monotonic() - child.started_at > STEADY_SECONDS:
-                    pause = 0.0
-                log.warning("process ended; starting it again", role=child.spec.role, code=code, after_seconds=pause)
-                await anyio.sleep(pause)
-                if child.stop_asked.is_set():
-                    return
-                pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-                child.restarts += 1
-                await self._spawn(child)
+            async with beside(child.log.keep_small()):
+                await self._keep_running(child)
         finally:
             child.gone.set()
 
-    async def _spawn(self, child: _Child) -> None:
+    async def _keep_running(self, child: _Child) -> None:
+        """Start a process again whenever it ended; return when it stopped for good."""
+        pause = 0.0
+        while True:
+            assert child.process is not None
+            code = await child.process.wait()
+            if child.stop_asked.is_set():
+                return
+            self._write_table()
+            if code == CONFIGURATION_EXIT:
+                log.error("process stopped for good", role=child.spec.role, log=child.log.tail())
+                return
+            if time.monotonic() - child.started_at > STEADY_SECONDS:
+                pause = 0.0
+            log.warning("process ended; starting it again", role=child.spec.role, code=code, after_seconds=pause)
+            await anyio.sleep(pause)
+            if child.stop_asked.is_set():
+                return
+            pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+            child.restarts += 1
+            await self._spawn_again(child)
+
+    async def _spawn_again(self, child: _Child) -> None:
+        """Start a process in the place of one that ended; where that fails, that one stays the last that ended."""
+        try:
+            process = await self._spawn(child)
+        except OSError as error:
+            log.warning("process cannot be started", role=child.spec.role, error=str(error))
+            return
+        self._write_table()
+        if child.stop_asked.is_set() and process.returncode is None:  # by one who saw only the process that had ended
+            process.kill()
+
+    async def _spawn(self, child: _Child) -> asyncio.subprocess.Process:
         spec = child.spec
-        with self._log_of(spec).open("ab") as output:
-            child.process = await asyncio.create_subprocess_exec(
+        child.started_at = time.monotonic()
+        with child.log.open() as output:
+            process = await asyncio.create_subprocess_exec(
                 *spec.argv,
                 env=spec.env,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -161,19 +192,18 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        child.started_at = time.monotonic()
-        self._write_table()
-
-    def _log_of(self, spec: ProcessSpec) -> Path:
-        path = self._log_dir / f"{spec.role}.log"
-        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        return path
-
-    def _tail(self, spec: ProcessSpec, lines: int = 15) -> str:
-        return "\n".join(self._log_of(spec).read_text(errors="replace").splitlines()[-lines:])
+        child.process = process
+        return process
 
     def _write_table(self) -> None:
         draft = self._table.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(self.processes()))
-        draft.replace(self._table)
+        try:
+            draft.write_bytes(msgspec.json.encode(self.processes()))
+            draft.replace(self._table)
+        except OSError as error:  # a full disk must not end what keeps the processes alive
+            log.warning("the process table cannot be written", error=str(error))
+
+
+async def _cancel_after(gone: anyio.Event, waiting: anyio.CancelScope) -> None:
+    await gone.wait()
+    waiting.cancel()

@@ -12,6 +12,14 @@ from iot_edge_anomaly.core.errors import ConfigError
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_forked_by: list[int] = []
+
+
+def _remember_who_forks() -> None:
+    _forked_by[:] = [os.getpid()]
+
+
+os.register_at_fork(before=_remember_who_forks)
 
 
 def die_with_parent(sig: signal.Signals = signal.SIGKILL) -> None:
@@ -21,8 +29,9 @@ def die_with_parent(sig: signal.Signals = signal.SIGKILL) -> None:
     """
     if _LIBC.prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() == 1 and os.getpid() != 1 and os.getsid(0) == os.getpid():
-        # The parent went before the call took effect: nothing would ever end us.
+    is_child = _forked_by not in ([], [os.getpid()])
+    if is_child and _forked_by != [os.getppid()]:
+        # The parent went before the call took effect: nothing would ever end us. (It may be process 1 of a container.)
         os._exit(1)
 
 

@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from iot_edge_anomaly.core.errors import ConfigError
 
@@ -11,8 +13,8 @@ from iot_edge_anomaly.core.errors import ConfigError
 class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a secret is found: `{ env = "NAME" }` or `{ file = "path" }`. Holds no secret, so it may be printed."""
 
-    env: str | None = None
-    file: str | None = None
+    env: Annotated[str | None, Meta(description="Name of an environment variable.")] = None
+    file: Annotated[str | None, Meta(description="Path of a file that holds nothing else.")] = None
 
     def __post_init__(self) -> None:
         if (self.env is None) == (self.file is None):
