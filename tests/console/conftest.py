@@ -1,58 +1,24 @@
-"""The console as a process, shared by the tests that do it no harm."""
+"""The console as a process, shared by the tests that do it no harm, and a browser to look at it."""
 
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
+from console_process import ConsoleProcess  # type: ignore[import-not-found]
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from whole_system import WholeSystem  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.security.principal import Permission, Principal
-from iot_edge_anomaly.security.tokens import TokenStore, token_store
-
-ANNA = Principal("anna", frozenset({"demo"}), frozenset(Permission))
-GUEST = Principal("guest", frozenset({"demo"}), frozenset({Permission.READ}))
-
-
-class ConsoleProcess:
-    def __init__(self, data_dir: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.tokens: TokenStore = token_store(data_dir)
-        self.log = data_dir / "console.log"
-        program = Path(__file__).with_name("console_program.py")
-        with self.log.open("wb") as log:
-            argv = [sys.executable, str(program), str(data_dir), str(self.port)]
-            self.process = subprocess.Popen(argv, stdout=log, stderr=log)
-        try:
-            self.until(self.is_alive, 40)
-        except AssertionError:
-            self.stop()
-            raise
-
-    def is_alive(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def until(self, holds: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, f"waited in vain\n{self.log.read_text()}"
-            time.sleep(0.02)
-
-    def link(self, who: Principal = ANNA) -> str:
-        return f"{self.url}/sign-in?token={self.tokens.create_sign_in(who)}"
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+PATIENCE_MS = 15_000
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def _running(data_dir: Path) -> Iterator[ConsoleProcess]:
@@ -80,4 +46,62 @@ def own_console(tmp_path: Path) -> Iterator[ConsoleProcess]:
 def console_without_bus(tmp_path: Path) -> Iterator[ConsoleProcess]:
     """A console whose operations all find the bus down."""
     (tmp_path / "bus-is-down").touch()
+    yield from _running(tmp_path)
+
+
+@pytest.fixture
+def console_without_records(tmp_path: Path) -> Iterator[ConsoleProcess]:
+    """A console whose view database was not written yet."""
+    (tmp_path / "no-records").touch()
+    yield from _running(tmp_path)
+
+
+@pytest.fixture
+def console_of_nothing(tmp_path: Path) -> Iterator[ConsoleProcess]:
+    """A console to which no asset has sent anything yet."""
+    (tmp_path / "nothing").touch()
+    yield from _running(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSystem]:
+    """A whole system for the tests that need what runs behind the pages; what one test sets up the next may see."""
+    system = WholeSystem(tmp_path_factory.mktemp("system"), more="# once nats://us:hunter2@elsewhere:4222\n")
+    try:
+        system.start()
+        yield system
+    finally:
+        system.stop()
+    for role in ("console", "connectors"):
+        assert "Traceback" not in system.log(role), system.log(role)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("no chromium here; run: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that must not complain, nor ask anybody but our own server for anything."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if "//127.0.0.1:" not in request.url else None)
+    yield page
+    page.close()
+    assert [c for c in complaints if not c.startswith(("data:", "blob:"))] == []
+
+
+@pytest.fixture
+def console_without_history(tmp_path: Path) -> Iterator[ConsoleProcess]:
+    """A console without the extra `history`."""
+    (tmp_path / "no-history").touch()
     yield from _running(tmp_path)

@@ -1,5 +1,4 @@
 import json
-from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -8,30 +7,68 @@ from hypothesis import strategies as st
 from seeded_plant import PUMP_1, PUMP_2, SeededPlant  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.console import trend
+from iot_edge_anomaly.console.asset_looked import Looked, looked_address, looked_at
+from iot_edge_anomaly.console.asset_rows import live_rows, thin_live, usual_distance, with_detail, without_seam
+from iot_edge_anomaly.console.trend import Area, Look, Shown
+from iot_edge_anomaly.console.trend_heat import heat_cells, heat_sensors
 from iot_edge_anomaly.core.clock import ManualClock
+from iot_edge_anomaly.core.outcomes import Priority
+from iot_edge_anomaly.historian.stretch import Stretch
 
 STEP = 100_000_000
-SPAN = timedelta(seconds=trend.SPAN_SECONDS)
+
+
+def rows(times: list[int], score: list[float] | None = None, sensors: tuple[str, ...] = ("a",)) -> Stretch:
+    count, width = len(times), len(sensors)
+    scores = np.array(score if score is not None else [0.1] * count, np.float64)
+    figures = np.tile(np.array(times, np.float64)[:, None], (1, width))
+    parts = np.repeat(scores[:, None] / width, width, 1).astype(np.float32)
+    return Stretch(
+        sensors, np.array(times), scores, figures, figures.astype(np.float32), parts, np.zeros(count, np.uint8)
+    )
+
+
+def drawn(stretch: Stretch, **more: object) -> dict:  # type: ignore[type-arg]
+    return trend.chart(Shown(stretch, (Look("a", "A"),), int(stretch.times[0]), int(stretch.times[-1]), **more))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.floats(0, 50), min_size=1, max_size=2000), st.integers(2, 300), st.integers(0, 10**6))
 def test_a_thinned_chart_keeps_the_oddest_row_and_the_newest(scores: list[float], points: int, start: int) -> None:
-    score = np.array(scores)
-    times = (start + np.arange(len(score))) * STEP
-    kept = trend.thin(times, score, points)
-    assert score[kept].max() == score.max()
-    assert kept[-1] == len(score) - 1
-    assert np.all(np.diff(kept) > 0)
-    assert len(kept) <= 2 * points + 3
+    whole = rows([(start + number) * STEP for number in range(len(scores))], scores)
+    kept = thin_live(whole, points)
+    assert kept.score.max() == whole.score.max()
+    assert kept.times[-1] == whole.times[-1]
+    assert np.all(np.diff(kept.times) > 0)
+    assert len(kept.times) <= 2 * points + 3
 
 
 def test_a_chart_that_moves_on_does_not_flicker() -> None:
-    random = np.random.default_rng(1)
-    score, times = random.random(1300), np.arange(1300) * STEP
-    before = times[:1200][trend.thin(times[:1200], score[:1200])]
-    after = times[50:1250][trend.thin(times[50:1250], score[50:1250])]
-    both = (times[60], times[1180])
+    scores = np.random.default_rng(1).random(1300).tolist()
+    whole = rows([number * STEP for number in range(1300)], scores)
+    before, after = (thin_live(whole.at(np.arange(start, start + 1200)), 240).times for start in (0, 50))
+    both = (60 * STEP, 1180 * STEP)
     assert [t for t in before if both[0] <= t <= both[1]] == [t for t in after if both[0] <= t <= both[1]]
+
+
+@given(st.sets(st.integers(0, 400), min_size=1), st.integers(0, 400), st.integers(0, 400))
+def test_history_and_memory_join_without_a_seam(numbers: set[int], ends: int, begins: int) -> None:
+    times = sorted(numbers)
+    past = rows([time for time in times if time <= ends], sensors=("a", "old"))
+    live = rows([time for time in times if time >= min(begins, ends + 1)], sensors=("b", "a"))
+    found = without_seam(past, live)
+    assert found is not None
+    assert found.times.tolist() == times
+    if len(past.times) and len(live.times):
+        assert found.sensors == ("b", "a", "old")
+        assert found.values[:, 1].tolist() == times
+
+
+@given(st.integers(0, 99), st.integers(0, 99))
+def test_what_is_zoomed_into_takes_the_place_of_what_was_coarse(one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    coarse, fine = rows(list(range(0, 100, 10))), rows(list(range(first, last + 1)))
+    found = with_detail(coarse, fine).times.tolist()
+    assert found == sorted({*(t for t in range(0, 100, 10) if t < first or t > last), *range(first, last + 1)})
 
 
 @pytest.mark.parametrize(
@@ -39,38 +76,76 @@ def test_a_chart_that_moves_on_does_not_flicker() -> None:
     [(0.2, 0.25, 1.25), (1.3, 0.5, 1.5), (1.85, 0.5, 2.0), (4.9, 2.0, 6.0), (60.0, 25.0, 75.0)],
 )
 def test_the_score_axis_holds_threshold_and_scores(highest: float, step: float, top: float) -> None:
-    times = np.array([0, STEP])
-    chart = trend.options("Flow", "m³/h")
-    rows = trend.TrendView(("a",), times, np.array([0.0, highest]), *np.zeros((2, 2, 1)), np.ones(1))
-    trend.fill(chart, rows, "a")
-    assert (chart["yAxis"][0]["interval"], chart["yAxis"][0]["max"]) == (step, top)
+    axis = drawn(rows([0, STEP], [0.0, highest]))["yAxis"][0]
+    assert (axis["interval"], axis["max"]) == (step, top)
 
 
-def test_a_filled_chart_is_valid_json_with_holes_as_null() -> None:
-    clock = ManualClock(1_700_000_000 * 10**9)
-    plant = SeededPlant(clock)
+def test_a_chart_is_valid_json_with_holes_as_null() -> None:
+    plant = SeededPlant(ManualClock(1_700_000_000 * 10**9))
     for key in (PUMP_1, PUMP_2):
-        chart = trend.options("Flow", "m³/h")
-        rows = plant.trend(key, SPAN)
-        trend.fill(chart, rows, "flow")
-        json.dumps(chart, allow_nan=False)
-        assert all(series["data"] for series in chart["series"])
-    assert {value for _, value in chart["series"][3]["data"]} == {None}
+        stretch = live_rows(plant.trend(key, Looked().length))
+        options = trend.chart(Shown(stretch, (Look("flow", "Flow"),), 0, int(stretch.times[-1])))
+        json.dumps(options, allow_nan=False)
+        assert len({len(column) for column in options["dataset"]["source"].values()}) == 1
+    assert set(options["dataset"]["source"]["expected0"]) == {None}
 
 
 def test_what_is_above_the_threshold_is_drawn_over_the_grey_line_without_a_gap() -> None:
-    score = np.array([0.2, 0.3, 1.4, 1.5, 0.6, 0.2])
-    rows = trend.TrendView(("a",), np.arange(6) * STEP, score, *np.zeros((2, 6, 1)), np.ones(1))
-    chart = trend.options("A", "")
-    trend.fill(chart, rows, "a")
-    assert [value for _, value in chart["series"][1]["data"]] == [None, 0.3, 1.4, 1.5, 0.6, None]
+    options = drawn(rows([number * STEP for number in range(6)], [0.2, 0.3, 1.4, 1.5, 0.6, 0.2]))
+    assert options["dataset"]["source"]["odd"] == [None, 0.3, 1.4, 1.5, 0.6, None]
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(1, 20), (20, 20), (60, 60), (120, 120), (500, 120)])
-def test_the_time_axis_grows_with_the_rows_up_to_its_span(seconds: int, shown: int) -> None:
-    count = seconds * 10 + 1
-    rows = trend.TrendView(("a",), np.arange(count) * STEP, np.zeros(count), *np.zeros((2, count, 1)), np.ones(1))
-    chart = trend.options("A", "")
-    trend.fill(chart, rows, "a")
-    for axis in chart["xAxis"]:
-        assert (axis["max"] - axis["min"]) / 1000 == pytest.approx(shown, abs=2.5)
+def test_no_line_is_drawn_across_a_hole() -> None:
+    source = drawn(rows([*range(0, 100 * STEP, STEP), *range(900 * STEP, 1000 * STEP, STEP)]))["dataset"]["source"]
+    assert source["score"].index(None) == 100
+    assert source["score"].count(None) == 1
+
+
+def test_an_alarm_is_shaded_within_the_time_that_is_shown() -> None:
+    areas = (Area(-5 * STEP, 1 << 62, "not acknowledged", Priority.HIGH), Area(99 * STEP, 1 << 62, "", Priority.LOW))
+    options = drawn(rows([0, 10 * STEP]), areas=areas)
+    [[begin, end]] = options["series"][0]["markArea"]["data"]
+    assert (begin["xAxis"], end["xAxis"], begin["name"]) == (0, 1000, "not acknowledged")
+
+
+def test_the_band_is_what_is_usual_in_calm_time() -> None:
+    stretch = rows([number * STEP for number in range(100)], [0.1] * 90 + [2.0] * 10)
+    far = np.where(np.arange(100) < 90, 1.0, 50.0)[:, None]
+    assert usual_distance(stretch._replace(values=stretch.expected + far), "a") == pytest.approx(1.0, abs=1e-3)
+    assert np.isnan(usual_distance(rows([0, STEP]), "a"))
+
+
+def test_the_map_tells_who_contributed_when() -> None:
+    stretch = rows([number * STEP for number in range(1000)], sensors=("a", "b", "c"))
+    stretch.contributions[:] = 0.0
+    stretch.contributions[500, 1] = 0.9
+    stretch.contributions[:, 2] = np.nan
+    assert heat_sensors(stretch) == ["a", "b"]
+    [[since, until, sensor, value]] = heat_cells(stretch, ["a", "b"])
+    assert since <= 50_000 <= until
+    assert (sensor, value) == (1, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("query", "looked"),
+    [
+        ({}, Looked()),
+        ({"span": "8h"}, Looked("8h")),
+        ({"at": "5"}, Looked("1h", 5)),
+        ({"at": "5", "span": "30d"}, Looked("30d", 5)),
+        ({"at": "-1", "span": "9y"}, Looked()),
+        ({"at": "9" * 19}, Looked()),
+        ({"at": "²"}, Looked()),
+    ],
+)
+def test_an_address_may_say_anything(query: dict[str, str], looked: Looked) -> None:
+    assert looked_at(query) == looked
+    assert looked_address(PUMP_1, looked).startswith("/asset/demo/station-1")
+
+
+def test_whoever_moves_up_to_now_is_live_again() -> None:
+    hour = 3600 * 10**9
+    now_ns = 1000 * hour
+    earlier = Looked("8h").shifted(-1, now_ns)
+    assert earlier.ends(now_ns) == (now_ns - 12 * hour, now_ns - 4 * hour)
+    assert earlier.shifted(1, now_ns) == Looked("8h")

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from seeded_plant import PUMP_1, SETTINGS, raised  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.console.asset_list import asset_to_show
 from iot_edge_anomaly.console.words import (
     Condition,
     condition_of,
@@ -14,7 +13,6 @@ from iot_edge_anomaly.console.words import (
     summary,
     worst_priority,
 )
-from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmState, Phase, Priority
 from iot_edge_anomaly.views.plant import AlarmView, AssetView
 
@@ -74,23 +72,6 @@ def test_summaries_read_like_sentences() -> None:
     assert (
         summary(CALM._replace(maintenance_until_ns=NOW + 1500 * NS), SETTINGS, NOW) == "In maintenance for 25 min more"
     )
-
-
-def test_the_overview_goes_to_the_worst_asset_but_never_leaves_an_alarm() -> None:
-    in_alarm = CALM._replace(alarms=(alarm(AlarmState.ACKNOWLEDGED),))
-    other = AssetKey("demo", "other")
-    worse = CALM._replace(key=other, alarms=(alarm(AlarmState.UNACKNOWLEDGED),))
-    calm = CALM._replace(key=other)
-
-    def shown(assets: list[AssetView], before: AssetKey | None) -> AssetKey | None:
-        return asset_to_show([(asset, SETTINGS) for asset in assets], before, NOW)
-
-    assert shown([], None) is None
-    assert shown([CALM, calm], None) == other
-    assert shown([CALM, calm], PUMP_1) == PUMP_1
-    assert shown([CALM, worse], PUMP_1) == other
-    assert shown([in_alarm, worse], PUMP_1) == PUMP_1
-    assert shown([in_alarm, calm], other) == PUMP_1
 
 
 def test_only_alarms_in_sight_have_a_priority() -> None:

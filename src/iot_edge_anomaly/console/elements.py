@@ -1,11 +1,15 @@
 """Plain HTML elements with text, so that pages are made of headings, lists and buttons that keyboards know."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError
+
+MOST_PROBLEMS = 3
 
 
 def text(tag: str, content: str = "", classes: str = "") -> TextElement:
@@ -25,6 +29,54 @@ def button(label: str, act: Callable[[], Awaitable[None] | None], classes: str =
     if hint:
         made.props["title"] = hint
     return made
+
+
+def link(label: str, address: str, classes: str = "") -> TextElement:
+    """Add a link."""
+    made = text("a", label, classes)
+    made.props["href"] = address
+    return made
+
+
+def field(label: str, name: str, value: str = "", kind: str = "text", classes: str = "") -> ui.element:
+    """Add a field of a form with its label, and return the field; what a person types is never written over."""
+    with box(f"field {classes}", "label"):
+        text("span", label)
+        made = box("", "input")
+    made.props.update({"name": name, "type": kind, "defaultValue": value, "autocomplete": "off"})
+    return made
+
+
+def choice(label: str, name: str, options: Mapping[str, str], chosen: str = "") -> ui.element:
+    """Add a field that offers values, each with its title."""
+    with box("field", "label"):
+        text("span", label)
+        with box("", "select") as made:
+            for value, title in options.items():
+                option = text("option", title)
+                option.props["value"] = value
+                if value == chosen:
+                    option.props["selected"] = True
+    made.props["name"] = name
+    return made
+
+
+def on_submit(form: ui.element, act: Callable[[Mapping[str, str]], Awaitable[None] | None]) -> None:
+    """Call with the fields of a form when a person sends it; a dialog around it closes."""
+    form.on(
+        "submit",
+        lambda event: act(event.args),
+        js_handler="""e => {
+            e.preventDefault();
+            emit(Object.fromEntries(new FormData(e.target)));
+            e.target.closest("dialog")?.close();
+        }""",
+    )
+
+
+def open_dialog(dialog: ui.element) -> None:
+    """Open a `dialog`: the browser keeps the focus in it, closes it with Escape, and gives the focus back."""
+    ui.run_javascript(f"document.getElementById('{dialog.html_id}').showModal()")
 
 
 def set_classes(element: ui.element, classes: str) -> None:
@@ -47,9 +99,21 @@ def show(element: ui.element, wanted: bool) -> None:
 
 async def do(act: Awaitable[None], done: str) -> None:
     """Await what a person asked for; tell that it is done, or why not."""
-    try:
-        await act
-    except IotEdgeAnomalyError as error:
-        ui.notify(str(error), type="negative", position="bottom", multi_line=True)
-    else:
-        ui.notify(done, position="bottom", color="dark")
+    await do_all([act], done)
+
+
+async def do_all(acts: Sequence[Awaitable[None]], done: str) -> None:
+    """Await all that a person asked for; tell what is done, and why what is not."""
+    ends = await asyncio.gather(*acts, return_exceptions=True)
+    problems: dict[str, Any] = {}
+    for end in ends:
+        if isinstance(end, IotEdgeAnomalyError):
+            problems[str(end)] = None
+        elif end is not None:
+            raise end
+    failed = sum(end is not None for end in ends)
+    if len(ends) > failed:
+        told = done if len(ends) == 1 else f"{done}: {len(ends) - failed} of {len(ends)}"
+        ui.notify(told, position="bottom", color="dark")
+    if problems:
+        ui.notify("\n".join([*problems][:MOST_PROBLEMS]), type="negative", position="bottom", multi_line=True)

@@ -14,6 +14,8 @@ SIGN_IN = "/sign-in"
 OPEN_PATHS = (SIGN_IN, "/healthz")
 
 READING = ("GET", "HEAD")
+LEFT_MEANWHILE = "No response returned."
+"""What Starlette's middleware raises when it finds nobody to answer any more."""
 
 SECURITY_HEADERS = {
     # The page compiles its templates in the browser and starts with an inline script: it needs both "unsafe" words.
@@ -46,9 +48,17 @@ class Gate:
         if scope["method"] not in READING and not _is_same_origin(Headers(scope=scope)):
             await PlainTextResponse("this request comes from another site", 403)(scope, receive, send)
         elif scope["path"] in OPEN_PATHS or self._is_signed_in(scope):
-            await self._app(scope, receive, send)
+            await self._answer(scope, receive, send)
         else:
             await RedirectResponse(SIGN_IN, 303)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer; a browser that has left meanwhile, for another page, is no error."""
+        try:
+            await self._app(scope, receive, send)
+        except RuntimeError as error:
+            if str(error) != LEFT_MEANWHILE:
+                raise
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._is_signed_in(scope) and _is_same_origin(Headers(scope=scope)):

@@ -6,11 +6,15 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
+from iot_edge_anomaly.console.backstage import Backstage
+from iot_edge_anomaly.console.board import Board
 from iot_edge_anomaly.console.gate import Gate
-from iot_edge_anomaly.console.page import add_pages
+from iot_edge_anomaly.console.pages.catalog import PAGES
+from iot_edge_anomaly.console.recall import Recall
 from iot_edge_anomaly.console.sessions import Sessions
+from iot_edge_anomaly.console.shell import Console, add_pages
 from iot_edge_anomaly.console.sign_in import sign_in_routes
-from iot_edge_anomaly.console.view import Operations, PlantView
+from iot_edge_anomaly.console.view import History, Operations, PlantView, Records, Replays
 from iot_edge_anomaly.core.clock import Clock, SystemClock
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.security.tokens import TokenStore
@@ -30,15 +34,21 @@ async def run_console(
     host: str,
     port: int,
     clock: Clock | None = None,
+    records: Records | None = None,
+    backstage: Backstage | None = None,
+    history: History | None = None,
+    replays: Replays | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, in the caller's event loop. Raises ConfigError when the port cannot be had.
 
     Once a process: NiceGUI keeps its pages in a global.
     """
-    sessions = Sessions(tokens)
+    sessions, clock = Sessions(tokens), clock or SystemClock()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(sign_in_routes(sessions))
-    add_pages(view, operations, sessions, clock or SystemClock())
+    board, recall = Board(view, clock), Recall(clock)
+    console = Console(view, operations, sessions, clock, board, recall, records, backstage, history, replays)
+    add_pages(console, PAGES)
     ui.run_with(
         app,
         title="IoT Edge Anomaly",
