@@ -13,7 +13,9 @@ from iot_edge_anomaly.gateway.settings import GatewaySettings
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One gateway for all tests that do it no harm: use assets of your own."""
-    yield from running(tmp_path_factory.mktemp("gateway"), GatewaySettings(max_body_bytes=1_000_000))
+    for system in running(tmp_path_factory.mktemp("gateway"), GatewaySettings(max_body_bytes=1_000_000)):
+        system.start_views()
+        yield system
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """A real gateway: Granian in front of a real NATS server, both processes on loopback."""
 
 import asyncio
-import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,25 +12,23 @@ import httpx
 import msgspec
 import psutil
 
+from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.bus.codec import decode_envelope
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.server import embedded_address, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusAddress, BusSettings, address_file
 from iot_edge_anomaly.bus.streams import READINGS, ensure_streams, readings_subject
+from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.messages import Batch, Item
 from iot_edge_anomaly.gateway.serve import command
 from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.security.principal import Permission, Principal
 from iot_edge_anomaly.security.private_file import write_private
 from iot_edge_anomaly.security.tokens import token_store
+from iot_edge_anomaly.storage.database import open_database, view_database
+from iot_edge_anomaly.views.records_store import Records
 
 EVERYTHING = frozenset(Permission)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -52,6 +50,7 @@ class System:
         self.address: BusAddress = embedded_address(data_dir, self.bus, port=self._port, mqtt_port=self._mqtt_port)
         self.broker: subprocess.Popen[bytes] | None = None
         self.gateway: subprocess.Popen[bytes] | None = None
+        self.views: subprocess.Popen[bytes] | None = None
 
     def start_broker(self) -> None:
         configuration = write_configuration(
@@ -74,6 +73,20 @@ class System:
             self.gateway = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
         eventually(self.is_alive)
 
+    def start_views(self) -> None:
+        """Start the role that keeps the view database."""
+        command = [sys.executable, "-m", "iot_edge_anomaly.cli.main", "run", "views", "--data-dir", str(self.data_dir)]
+        with (self.data_dir / "views.log").open("ab") as log:
+            self.views = subprocess.Popen(command, stdout=log, stderr=log)
+        eventually(self.has_database, 60)
+
+    def has_database(self) -> bool:
+        try:
+            Records(open_database(view_database(self.data_dir))).positions()
+        except UnavailableError:
+            return False
+        return True
+
     def is_alive(self) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
@@ -81,7 +94,7 @@ class System:
             return False
 
     def stop(self) -> None:
-        for process in (self.gateway, self.broker):
+        for process in (self.views, self.gateway, self.broker):
             if process is not None and process.poll() is None:
                 process.terminate()
                 process.wait(20)

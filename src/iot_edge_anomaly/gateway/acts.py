@@ -11,15 +11,17 @@ from iot_edge_anomaly.gateway.find import find_alarm, find_asset
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.operations.durations import parse_duration
+from iot_edge_anomaly.operations.limits import LIMITS
 from iot_edge_anomaly.security.principal import Permission
 
 Words = Annotated[str, msgspec.Meta(max_length=500)]
 
 
-class NamedAlarm(msgspec.Struct, frozen=True):
-    """Which alarm: its id."""
+class SeveralAlarms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ids of alarms that somebody has seen."""
 
-    id: str
+    alarms: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1_000)]
+    note: Words = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +40,7 @@ class MaintenanceOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShelvingOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Put a condition of the asset out of sight for a while (`30m`, `2h`, `1d12h`); `0s`: bring it back."""
+    """Put a condition of the asset out of sight for a while (`30m`, `2h`, `1d12h`), saying why; `0s`: bring it back."""
 
     asset: str
     condition: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -50,6 +52,40 @@ class NewNormalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the asset does from now on is normal."""
 
     asset: str
+    reason: Words = ""
+
+
+class LimitsOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Set limits of one sensor, in its unit; null: as the configuration file says again; left out: as it is."""
+
+    asset: str
+    sensor: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    high_high_limit: float | msgspec.UnsetType | None = msgspec.UNSET
+    high_limit: float | msgspec.UnsetType | None = msgspec.UNSET
+    low_limit: float | msgspec.UnsetType | None = msgspec.UNSET
+    low_low_limit: float | msgspec.UnsetType | None = msgspec.UNSET
+    deadband: float | msgspec.UnsetType | None = msgspec.UNSET
+    reason: Words = ""
+
+
+class LimitsInForce(msgspec.Struct, frozen=True):
+    """The limits of a sensor from now on; null: there is none."""
+
+    asset: str
+    sensor: str
+    high_high_limit: float | None
+    high_limit: float | None
+    low_limit: float | None
+    low_low_limit: float | None
+    deadband: float | None
+    by: str
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """The acknowledgements are stored; what they change shows once the pipeline has come to them."""
+
+    alarms: tuple[str, ...]
+    by: str
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -62,16 +98,24 @@ class Done(msgspec.Struct, frozen=True):
 
 async def acknowledge_alarm(services: Services, call: Call) -> Done:
     """Say that a person has seen this alarm."""
-    alarm = find_alarm(services, call, call.parameters.id, Permission.OPERATE)
+    alarm = await find_alarm(services, call, call.parameters.id, Permission.OPERATE)
     services.require_bus()
     await services.operations.acknowledge(call.principal, alarm.key, alarm.latest.alarm_id)
     return _done(call, alarm.key, "acknowledge")
 
 
+async def acknowledge_several(services: Services, call: Call) -> Acknowledged:
+    """Say that a person has seen these alarms: all of them or none."""
+    order: SeveralAlarms = call.body
+    services.require_bus()
+    await services.operations.acknowledge_several(call.principal, order.alarms, order.note)
+    return Acknowledged(tuple(dict.fromkeys(order.alarms)), call.principal.name)
+
+
 async def judge_alarm(services: Services, call: Call) -> Done:
     """Give a verdict on an alarm."""
     verdict: Verdict = call.body
-    alarm = find_alarm(services, call, call.parameters.id, Permission.OPERATE)
+    alarm = await find_alarm(services, call, call.parameters.id, Permission.OPERATE)
     services.require_bus()
     alarm_id = alarm.latest.alarm_id
     await services.operations.feedback(call.principal, alarm.key, alarm_id, verdict.right, verdict.note)
@@ -98,12 +142,23 @@ async def order_new_normal(services: Services, call: Call) -> Done:
     """Say that what an asset does from now on is normal."""
     order: NewNormalOrder = call.body
     key = _asset(services, call, order.asset)
-    await services.operations.new_normal(call.principal, key)
+    await services.operations.new_normal(call.principal, key, order.reason)
     return _done(call, key, "new-normal")
 
 
-def _asset(services: Services, call: Call, name: str) -> AssetKey:
-    key = find_asset(services, call, name, Permission.OPERATE).key
+async def order_limits(services: Services, call: Call) -> LimitsInForce:
+    """Set limits of one sensor."""
+    order: LimitsOrder = call.body
+    key = _asset(services, call, order.asset, Permission.CONFIGURE)
+    given = {name: value for name in LIMITS if (value := getattr(order, name)) is not msgspec.UNSET}
+    known = await services.operations.set_limits(call.principal, key, order.sensor, given, order.reason)
+    return LimitsInForce(
+        str(key), order.sensor, **{name: getattr(known, name) for name in LIMITS}, by=call.principal.name
+    )
+
+
+def _asset(services: Services, call: Call, name: str, permission: Permission = Permission.OPERATE) -> AssetKey:
+    key = find_asset(services, call, name, permission).key
     services.require_bus()
     return key
 

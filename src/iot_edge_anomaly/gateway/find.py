@@ -1,9 +1,12 @@
 """Look up what a request names, as far as whoever asks may know of it."""
 
+import asyncio
+import contextlib
 import difflib
 
+from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.gateway.problems import not_found
+from iot_edge_anomaly.gateway.problems import ProblemError, not_found
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.security.principal import Permission
@@ -27,10 +30,24 @@ def find_asset(services: Services, call: Call, name: str, permission: Permission
     return found
 
 
-def find_alarm(services: Services, call: Call, alarm_id: str, permission: Permission = Permission.READ) -> AlarmView:
-    """Return an alarm. Raises ForbiddenError for one of another tenant, ProblemError (404)."""
+async def find_alarm(
+    services: Services, call: Call, alarm_id: str, permission: Permission = Permission.READ
+) -> AlarmView:
+    """Return an alarm, however old. Raises ProblemError (404) where there is none that this principal may know of.
+
+    An alarm's id names no tenant, so one of another tenant is answered like one that is not there.
+    """
     found = services.plant.alarm(alarm_id)
     if found is None:
-        raise not_found(f"there is no alarm {alarm_id!r} among the recent ones; GET /v1/alarms lists them")
+        with contextlib.suppress(UnavailableError):
+            record = await asyncio.to_thread(services.records.alarm, alarm_id)
+            found = record.alarm if record else None
+    if found is None or not call.principal.reaches(found.key.tenant):
+        raise no_such_alarm(alarm_id)
     call.principal.require(permission, found.key.tenant)
     return found
+
+
+def no_such_alarm(alarm_id: str) -> ProblemError:
+    """Return the 404 for an alarm."""
+    return not_found(f"there is no alarm {alarm_id!r}; GET /v1/alarms?state=all lists them")

@@ -8,6 +8,7 @@ import hashlib
 from typing import NamedTuple
 
 from iot_edge_anomaly.gateway.problems import ProblemError
+from iot_edge_anomaly.security.principal import Principal
 
 CAPACITY = 10_000
 MAX_KEY_LENGTH = 255
@@ -28,8 +29,8 @@ class _Entry:
         self.answer: KeptAnswer | None = None
 
 
-Scope = tuple[str, str, str]
-"""Principal, route and key: nobody meets a key of somebody else."""
+Scope = tuple[Principal, str, str]
+"""Who, route and key. Names of principals are not unique, tenants and permissions tell them apart."""
 
 
 class Answers:

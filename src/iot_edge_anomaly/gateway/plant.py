@@ -1,4 +1,4 @@
-"""What there is to read of a plant: assets, scores, models, what was set aside, the balance. Own tenants only."""
+"""What there is to read of a plant: assets, scores, models, the balance. Own tenants only."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from iot_edge_anomaly.gateway.find import find_asset
 from iot_edge_anomaly.gateway.problems import not_found
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
-from iot_edge_anomaly.views.plant import MOST_SET_ASIDE, AssetView
+from iot_edge_anomaly.views.plant import AssetView
 
 WEEK_SECONDS = 604_800
 MOST_POINTS = 20_000
@@ -70,30 +70,6 @@ class ModelsInUse(msgspec.Struct, frozen=True):
     models: dict[str, str]
 
 
-class Newest(msgspec.Struct, frozen=True):
-    """How many records at most."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_SET_ASIDE)] = 200
-
-
-class SetAsideRecord(msgspec.Struct, frozen=True):
-    """Something that was no reading. `raw` are its first bytes, in base64; `count` how many values it stands for."""
-
-    asset: str
-    source: str
-    row: int
-    sensor: str
-    reason: str
-    count: int
-    raw: bytes
-
-
-class SetAsideRecords(msgspec.Struct, frozen=True):
-    """What was set aside, the newest first."""
-
-    set_aside: tuple[SetAsideRecord, ...]
-
-
 async def list_assets(services: Services, call: Call) -> Assets:
     """List the assets."""
     return Assets(tuple(_asset(view) for view in _visible(services, call)))
@@ -120,23 +96,11 @@ async def list_models(services: Services, call: Call) -> ModelsInUse:
     return ModelsInUse({str(view.key): view.model for view in _visible(services, call) if view.model})
 
 
-async def list_set_aside(services: Services, call: Call) -> SetAsideRecords:
-    """List what was set aside."""
-    asked: Newest = call.parameters
-    records = [
-        SetAsideRecord(str(key), source, found.row, found.sensor, found.reason, found.count, found.raw)
-        for key, source, found in reversed(services.plant.set_aside)
-        if call.principal.reaches(key.tenant)
-    ]
-    return SetAsideRecords(tuple(records[: asked.limit]))
-
-
 async def read_balance(services: Services, call: Call) -> Balance:
     """Work out what came in against what became of it. Cost: one read of both streams."""
     services.require_bus()
     balance = await reconcile(services.bus, services.address.partitions)
-    lines = tuple(line for line in balance.lines if call.principal.reaches(line.asset.partition("/")[0]))
-    return Balance(lines, all(line.is_balanced for line in lines), balance.waiting_messages)
+    return balance.of(call.principal.reaches)
 
 
 def _visible(services: Services, call: Call) -> Iterable[AssetView]:

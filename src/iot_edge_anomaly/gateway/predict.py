@@ -1,10 +1,11 @@
 """`POST /v1/predict`: score a window of readings now, without storing it."""
 
+from functools import lru_cache
+
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from iot_edge_anomaly.component.detector import Detector
+from iot_edge_anomaly.component.detector import Detector, Matrix
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.outcomes import Phase
 from iot_edge_anomaly.detection.coldstart import ColdStart
@@ -71,40 +72,45 @@ async def predict(services: Services, call: Call) -> Prediction:
             call.principal.require(Permission.READ, model.tenant)
         if not _fits(rows, window, model.detector):
             raise RejectedError(f"this model wants the sensors {', '.join(model.detector.sensors)[:500]}")
-        return _by_model(model.detector, window.model, rows, window)
+        return await _by_model(services, model.detector, window.model, rows, window)
     if window.asset and (digest := find_asset(services, call, window.asset).model):
         detector = (await services.models.get(digest)).detector
         if _fits(rows, window, detector):
-            return _by_model(detector, digest, rows, window)
+            return await _by_model(services, detector, digest, rows, window)
     names = tuple(window.sensors) or tuple(f"sensor_{number}" for number in range(rows.shape[1]))
-    return _scored(ColdStart(names), rows, Phase.PROVISIONAL, "", NO_MODEL)
+    return await _scored(services, _cold_start(names), rows, Phase.PROVISIONAL, "", NO_MODEL)
 
 
-def _by_model(detector: Detector, digest: str, rows: NDArray[np.float64], window: Window) -> Prediction:
-    return _scored(detector, _ordered(rows, window, detector), Phase.CALIBRATED, digest, BY_MODEL)
+_cold_start = lru_cache(maxsize=256)(ColdStart)
+"""One detector for all windows of the same sensors, so that they are scored together."""
 
 
-def _scored(detector: Detector, rows: NDArray[np.float64], phase: Phase, model: str, note: str) -> Prediction:
-    _, scores = detector.score(detector.start(), rows)
-    columns = (detector.sensors, rows[-1].tolist(), scores.expected[-1].tolist(), scores.contribution[-1].tolist())
-    score = float(scores.score[-1])
-    shares = tuple(Share(*column) for column in zip(*columns, strict=True))
+async def _by_model(services: Services, detector: Detector, digest: str, rows: Matrix, window: Window) -> Prediction:
+    return await _scored(services, detector, _ordered(rows, window, detector), Phase.CALIBRATED, digest, BY_MODEL)
+
+
+async def _scored(
+    services: Services, detector: Detector, rows: Matrix, phase: Phase, model: str, note: str
+) -> Prediction:
+    score, expected, contribution = await services.scoring.last_row(detector, rows)
+    columns = (detector.sensors, rows[-1].tolist(), expected, contribution)
+    shares = tuple([Share(*column) for column in zip(*columns, strict=True)])
     provisional = phase is Phase.PROVISIONAL
     return Prediction(score, score > 1, provisional, phase, model, shares, note, score, shares)
 
 
-def _fits(rows: NDArray[np.float64], window: Window, detector: Detector) -> bool:
+def _fits(rows: Matrix, window: Window, detector: Detector) -> bool:
     given = set(window.sensors) or set(detector.sensors)
     return rows.shape[1] == len(detector.sensors) and given == set(detector.sensors)
 
 
-def _ordered(rows: NDArray[np.float64], window: Window, detector: Detector) -> NDArray[np.float64]:
+def _ordered(rows: Matrix, window: Window, detector: Detector) -> Matrix:
     """Return the columns in the order of the model."""
     given = window.sensors
     return rows if not given else np.ascontiguousarray(rows[:, [given.index(name) for name in detector.sensors]])
 
 
-def _matrix(window: Window) -> NDArray[np.float64]:
+def _matrix(window: Window) -> Matrix:
     if window.window and window.rows:
         raise RejectedError("give `window` or `rows`, not both: they mean the same")
     try:
@@ -115,6 +121,6 @@ def _matrix(window: Window) -> NDArray[np.float64]:
         raise RejectedError("a window needs at least one row of one value")
     if window.sensors and len(window.sensors) != rows.shape[1]:
         raise RejectedError(f"{len(window.sensors)} names for {rows.shape[1]} columns")
-    if np.nanmax(np.abs(rows), initial=0) > LARGEST_VALUE:
+    if (np.abs(rows) > LARGEST_VALUE).any():
         raise RejectedError(f"values beyond {LARGEST_VALUE:g} cannot be scored; send null for what is no reading")
     return rows

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import falcon.asgi
 import msgspec
 
-from iot_edge_anomaly.gateway.idempotency import Answers, KeptAnswer
+from iot_edge_anomaly.gateway.idempotency import Answers, KeptAnswer, Scope
 from iot_edge_anomaly.gateway.limits import RateLimits
 from iot_edge_anomaly.gateway.problems import ProblemError
 from iot_edge_anomaly.gateway.telemetry import SECONDS
@@ -149,11 +149,11 @@ def _too_large(limit: int) -> ProblemError:
     )
 
 
-def _scope(route: Route, req: falcon.asgi.Request, principal: Principal) -> tuple[str, str, str] | None:
+def _scope(route: Route, req: falcon.asgi.Request, principal: Principal) -> Scope | None:
     if route.method != "POST":
         return None
     key = req.get_header("Idempotency-Key")
-    return None if key is None else (principal.name, req.path, key)
+    return None if key is None else (principal, req.path, key)
 
 
 def _call(

@@ -3,9 +3,10 @@
 import msgspec
 
 from iot_edge_anomaly.bus.ledger import Balance
-from iot_edge_anomaly.gateway import acts, alarms, ingest, plant, predict, status, system
+from iot_edge_anomaly.gateway import acts, alarms, figures, ingest, plant, predict, status, system
 from iot_edge_anomaly.gateway.openapi import document
 from iot_edge_anomaly.gateway.route import Call, Raw, Route, Text
+from iot_edge_anomaly.gateway.set_aside import SET_ASIDE
 from iot_edge_anomaly.observability.health import Readiness
 from iot_edge_anomaly.security.principal import Permission
 
@@ -57,6 +58,30 @@ PLANT = (
     ),
     Route(
         "GET",
+        "/v1/alarms/{id}",
+        "One alarm, what happened to it and what was said of it.",
+        alarms.read_alarm,
+        alarms.AlarmDetail,
+        parameters=alarms.NamedAlarm,
+    ),
+    Route(
+        "GET",
+        "/v1/budget",
+        "False alarms: promised and realised, of all assets and of each.",
+        figures.read_budget,
+        figures.BudgetAnswer,
+        parameters=figures.BudgetOf,
+    ),
+    Route(
+        "GET",
+        "/v1/days",
+        "How each asset did, day by day.",
+        figures.read_days,
+        figures.Days,
+        parameters=figures.DaysOf,
+    ),
+    Route(
+        "GET",
         "/v1/scores",
         "The newest scores and values of an asset, as columns.",
         plant.read_scores,
@@ -64,14 +89,6 @@ PLANT = (
         parameters=plant.ScoresOf,
     ),
     Route("GET", "/v1/models", "Which model each asset uses.", plant.list_models, plant.ModelsInUse),
-    Route(
-        "GET",
-        "/v1/set-aside",
-        "What came in and was no reading, the newest first.",
-        plant.list_set_aside,
-        plant.SetAsideRecords,
-        parameters=plant.Newest,
-    ),
     Route("GET", "/v1/reconcile", "What came in against what became of it.", plant.read_balance, Balance),
 )
 
@@ -83,7 +100,17 @@ ACTS = (
         acts.acknowledge_alarm,
         acts.Done,
         Permission.OPERATE,
-        parameters=acts.NamedAlarm,
+        parameters=alarms.NamedAlarm,
+        status=202,
+    ),
+    Route(
+        "POST",
+        "/v1/acknowledge",
+        "Say that a person has seen several alarms: all of them are acknowledged, or none.",
+        acts.acknowledge_several,
+        acts.Acknowledged,
+        Permission.OPERATE,
+        body=acts.SeveralAlarms,
         status=202,
     ),
     Route(
@@ -93,7 +120,7 @@ ACTS = (
         acts.judge_alarm,
         acts.Done,
         Permission.OPERATE,
-        parameters=acts.NamedAlarm,
+        parameters=alarms.NamedAlarm,
         body=acts.Verdict,
         status=202,
     ),
@@ -127,6 +154,16 @@ ACTS = (
         body=acts.NewNormalOrder,
         status=202,
     ),
+    Route(
+        "POST",
+        "/v1/limits",
+        "Set limits of one sensor of an asset; they beat those of the configuration file.",
+        acts.order_limits,
+        acts.LimitsInForce,
+        Permission.CONFIGURE,
+        body=acts.LimitsOrder,
+        status=202,
+    ),
 )
 
 SYSTEM = (
@@ -137,6 +174,6 @@ SYSTEM = (
     Route("GET", "/openapi.json", "This description.", describe, Text, None),
 )
 
-ROUTES = (*READINGS, *PLANT, *ACTS, *SYSTEM)
+ROUTES = (*READINGS, *PLANT, *SET_ASIDE, *ACTS, *SYSTEM)
 
 DOCUMENT = msgspec.json.encode(document(ROUTES))

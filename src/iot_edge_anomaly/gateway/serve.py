@@ -26,6 +26,7 @@ def command(data_dir: Path, settings: GatewaySettings) -> Command:
         *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory"),
         *("--host", settings.host, "--port", str(settings.port)),
         *("--workers", "1", "--http", "1", "--no-ws", "--no-access-log", "--log-level", "warning"),
+        *("--loop", "uvloop"),
         *("--workers-kill-timeout", str(DRAIN_SECONDS)),
         "iot_edge_anomaly.gateway.app:create",
     )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -11,26 +12,24 @@ import structlog
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
-from iot_edge_anomaly.bus.streams import CONFIGURATION
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.core.clock import SystemClock
-from iot_edge_anomaly.core.errors import ConfigError, FatalError, UnavailableError
+from iot_edge_anomaly.core.errors import FatalError, UnavailableError
 from iot_edge_anomaly.gateway.models import Models
 from iot_edge_anomaly.gateway.recent import Recent
+from iot_edge_anomaly.gateway.scoring import Scoring
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.operations.acts import Operations
-from iot_edge_anomaly.pipeline.settings import unpack_rules
+from iot_edge_anomaly.operations.rule_store import RuleStore
 from iot_edge_anomaly.views.follow import follow_plant
 from iot_edge_anomaly.views.plant import Plant
+from iot_edge_anomaly.views.rules import keep_rules
+
+if TYPE_CHECKING:
+    from iot_edge_anomaly.views.records_store import Records
 
 ROLE = "gateway"
-RULES_KEY = "assets"
-"""The key of the asset rules in force, in the bucket of configurations."""
-
-RULES_SECONDS = 5.0
-"""How old the asset rules may be that acts are checked against."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -52,8 +51,10 @@ class Services:
     intake: Intake
     recent: Recent
     models: Models
+    scoring: Scoring
     followed: Followed
     operations: Operations
+    records: "Records"
 
     @property
     def plant(self) -> Plant:
@@ -79,7 +80,13 @@ class Services:
 
 @asynccontextmanager
 async def open_services(data_dir: Path) -> AsyncIterator[Services]:
-    """Connect to the bus of a data folder. Raises ConfigError, UnavailableError."""
+    """Connect to the bus of a data folder. Raises ConfigError, UnavailableError.
+
+    What databases are read with is loaded here: a role that only knows how to start a gateway is to stay light.
+    """
+    from iot_edge_anomaly.storage.database import open_database, view_database
+    from iot_edge_anomaly.views.records_store import Records
+
     address = read_address(data_dir)
     async with (
         connect(address, ROLE) as bus,
@@ -90,9 +97,10 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
         plant = Plant()
         followed = Followed(plant)
         tasks.start_soon(_follow, bus, address.partitions, followed)
-        tasks.start_soon(_keep_rules, bus, plant)
-        operations = Operations(plant, intake, SystemClock())
-        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), followed, operations)
+        tasks.start_soon(keep_rules, bus, plant)
+        records, clock = Records(open_database(view_database(data_dir))), SystemClock()
+        operations = Operations(plant, intake, clock, RuleStore(bus, intake, clock), records)
+        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), Scoring(), followed, operations, records)
         tasks.cancel_scope.cancel()
 
 
@@ -103,13 +111,3 @@ async def _follow(bus: Bus, partitions: int, followed: Followed) -> None:
     except* FatalError as errors:
         followed.fault = str(errors.exceptions[0])
         log.error("the plant cannot be followed any more", error=followed.fault)
-
-
-async def _keep_rules(bus: Bus, plant: Plant) -> None:
-    while True:
-        try:
-            known = await bus.get_key(CONFIGURATION, RULES_KEY)
-            plant.rules = () if known is None else unpack_rules(known[0])
-        except (UnavailableError, ConfigError) as error:
-            log.debug("the asset rules stay as they were", error=str(error))
-        await anyio.sleep(RULES_SECONDS)

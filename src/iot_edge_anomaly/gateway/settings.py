@@ -1,16 +1,23 @@
 """What the HTTP API can be told."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The HTTP API. `port` 0: 8080 if it is free at the first start, else any; the choice is recorded.
+    """The HTTP API."""
 
-    Each principal may send `requests_per_second` on average and `burst` at once.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    max_body_bytes: int = 4_000_000
-    requests_per_second: int = 50_000
-    burst: int = 100_000
+    host: Annotated[
+        str, Meta(description="Address to listen on. Anything but loopback opens the API to the network.")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Meta(description="0: 8080 if it is free at the first start, else any; the choice is kept.", ge=0, le=65535),
+    ] = 0
+    max_body_bytes: Annotated[int, Meta(description="Larger requests are refused.", ge=1, le=1 << 30)] = 4_000_000
+    requests_per_second: Annotated[
+        int, Meta(description="How many requests one identity may send, on average.", ge=1)
+    ] = 50_000
+    burst: Annotated[int, Meta(description="How many requests one identity may send at once.", ge=1)] = 100_000

@@ -3,45 +3,29 @@
 import msgspec
 
 from iot_edge_anomaly import __version__
-from iot_edge_anomaly.bus.codec import decode_commit
-from iot_edge_anomaly.bus.streams import OUTCOMES, READINGS, outcomes_subject, readings_subject
+from iot_edge_anomaly.bus.progress import Progress, progress
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.resilience.supervise import ProcessInfo
-
-
-class PartitionStatus(msgspec.Struct, frozen=True):
-    """Sequences in READINGS: of the last message, and of the last one whose outcome is committed."""
-
-    partition: int
-    last: int
-    committed: int
+from iot_edge_anomaly.views.progress import ViewStatus, views_of
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What runs here. `processes` is empty where no supervisor keeps a table."""
+    """What runs here. `processes`: empty where no supervisor keeps a table; `views`: where there is no database."""
 
     version: str
     processes: tuple[ProcessInfo, ...]
-    partitions: tuple[PartitionStatus, ...]
+    partitions: tuple[Progress, ...]
+    views: tuple[ViewStatus, ...]
     checks: tuple[Check, ...]
 
 
 async def status(services: Services, _call: Call) -> Status:
     """Tell what runs and how far each partition has come."""
-    partitions = [await _partition(services, number) for number in range(services.address.partitions)]
-    return Status(__version__, _processes(services), tuple(partitions), services.checks())
-
-
-async def _partition(services: Services, number: int) -> PartitionStatus:
-    newest = await services.bus.last(READINGS, readings_subject(number))
-    commit = await services.bus.last(OUTCOMES, outcomes_subject(number))
-    return PartitionStatus(
-        number,
-        0 if newest is None else newest.seq,
-        0 if commit is None else decode_commit(commit.data).last_seq,
-    )
+    partitions = await progress(services.bus, services.address.partitions)
+    views = await views_of(services.bus, services.records, services.address.partitions)
+    return Status(__version__, _processes(services), tuple(partitions), views, services.checks())
 
 
 def _processes(services: Services) -> tuple[ProcessInfo, ...]:
