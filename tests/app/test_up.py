@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,14 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from free_ports import free_port  # type: ignore[import-not-found]
+
 FIRST_ALARM_SECONDS = 150
 START_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def command(*arguments: str) -> list[str]:
@@ -83,6 +78,7 @@ def test_the_demo_alarms_stops_goes_on_and_moves_elsewhere(tmp_path: Path) -> No
         phases = {row["asset"]: row["phase"] for row in json.loads(ask(data_dir, "asset", "list", "--json").stdout)}
         assert phases["demo/station-1/pumping/line-1/pump-1"] == "calibrated"
         assert all(now >= then for now, then in zip(committed(data_dir), before, strict=True))
+        assert "silence" not in ask(data_dir, "alarms", "--json").stdout
     with up(copy, tmp_path, until="API"):
         alarm_ids = [row["alarm"][0] for row in json.loads(ask(copy, "alarms", "--json").stdout)]
         replays = [ask(copy, "replay-alarm", alarm_id) for alarm_id in alarm_ids]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -10,10 +11,11 @@ import msgspec
 
 from iot_edge_anomaly.app import plan
 from iot_edge_anomaly.app.broker import restart_when_stuck, start_broker, take_new_devices
-from iot_edge_anomaly.app.configure import publish_configuration
+from iot_edge_anomaly.app.configure import keep_configured, publish_configuration
 from iot_edge_anomaly.app.demo_devices import ensure_device_credentials
 from iot_edge_anomaly.app.plan import Plan, Ports
 from iot_edge_anomaly.bus.connection import Bus, connect
+from iot_edge_anomaly.bus.reservations import settle
 from iot_edge_anomaly.bus.settings import BusAddress, address_file
 from iot_edge_anomaly.bus.streams import ensure_streams
 from iot_edge_anomaly.resilience.supervise import ProcessSpec, Supervisor
@@ -55,10 +57,13 @@ async def running(
             try:
                 address = await _bus_address(supervisor, wanted, ports)
                 async with connect(address, "supervisor") as bus:
-                    await ensure_streams(bus, address.partitions, address.quota_bytes)
+                    await ensure_streams(bus, address.partitions, address.quota_bytes, wanted.settings.bus.replicas)
+                    await settle(bus, plan.readers(wanted), address.partitions)
                     await publish_configuration(bus, address.partitions, plan.rules(wanted))
                     for spec in roles(wanted, ports):
                         await supervisor.start(spec)
+                    rules = partial(plan.rules, wanted)
+                    tasks.start_soon(keep_configured, bus, address.partitions, rules, data_dir)
                     if wanted.settings.bus.url is None:
                         tasks.start_soon(take_new_devices, supervisor, wanted, ports)
                         tasks.start_soon(restart_when_stuck, supervisor, bus, data_dir)

@@ -3,13 +3,16 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import msgspec
 
+from iot_edge_anomaly.app.additions import with_added
+from iot_edge_anomaly.app.history import READS, has_history
+from iot_edge_anomaly.app.history import ROLE as HISTORIAN
 from iot_edge_anomaly.app.ports import choose_port
 from iot_edge_anomaly.app.settings import Settings
 from iot_edge_anomaly.bus.connection import connect
@@ -19,12 +22,12 @@ from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.supervise import ProcessSpec
+from iot_edge_anomaly.resilience.supervise import ONE_BLAS_THREAD, ProcessSpec
+from iot_edge_anomaly.views.settings import READER as VIEWS
+from iot_edge_anomaly.views.settings import READS as READ_BY_VIEWS
 
 BUS_PORT, MQTT_PORT, GATEWAY_PORT, CONSOLE_PORT = 4222, 1883, 8080, 8090
 """The ports that are taken where they are free and the settings name no other."""
-
-ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,11 @@ def choose_ports(plan: Plan) -> Ports:
 
 
 def rules(plan: Plan) -> tuple[AssetRule, ...]:
-    """Return the asset rules; those of the user come after, and so beat, those of the demo."""
-    return (*(demo_rules() if plan.demo else ()), *plan.settings.rules)
+    """Return the asset rules; later ones beat earlier ones: of the demo, of the settings, of the console.
+
+    Raises ConfigError where what is set up in the console cannot be used.
+    """
+    return (*(demo_rules() if plan.demo else ()), *with_added(plan.settings, plan.data_dir).rules)
 
 
 def with_demo(settings: Settings, *, demo: bool) -> Settings:
@@ -75,14 +81,24 @@ def has_console(plan: Plan) -> bool:
     return plan.settings.console.enabled and importlib.util.find_spec("nicegui") is not None
 
 
+def readers(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    """Return who must see every message, and of which streams: nothing is purged before."""
+    return {VIEWS: READ_BY_VIEWS, **({HISTORIAN: READS} if has_history(plan.settings) else {})}
+
+
 def roles(plan: Plan, ports: Ports) -> Iterator[ProcessSpec]:
     """Yield the processes in the order of their start; the broker runs already."""
     yield _role(plan, "worker")
     yield _role(plan, "trainer")
     embedded = plan.settings.bus.url is None
     yield _role(plan, "connectors", ready=_subscribed(plan.data_dir) if embedded else None)
+    yield _role(plan, VIEWS)
+    if plan.settings.sinks:
+        yield _role(plan, "sinks")
     gateway = plan.settings.gateway
     yield _role(plan, "gateway", port=ports.gateway, ready=_listening(gateway.host, ports.gateway))
+    if has_history(plan.settings):
+        yield _role(plan, HISTORIAN)
     if has_console(plan):
         console = plan.settings.console
         yield _role(plan, "console", port=ports.console, ready=_listening(console.host, ports.console))

@@ -9,6 +9,7 @@ from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.janitor import keep_in_bounds
 from iot_edge_anomaly.bus.processor import Processor
+from iot_edge_anomaly.bus.retention import Retention
 from iot_edge_anomaly.bus.settings import BusAddress, read_address
 from iot_edge_anomaly.bus.ticks import Quiet, tick
 from iot_edge_anomaly.core.clock import SystemClock
@@ -31,8 +32,9 @@ async def run_worker(settings: Settings, data_dir: Path) -> None:
 
 async def process_partitions(bus: Bus, address: BusAddress, settings: Settings, stop: asyncio.Event) -> None:
     """Run the pipeline over all partitions until told to stop."""
+    retention = Retention(settings.bus.capsule_days, settings.bus.capsule_bytes)
     async with (
-        beside(keep_in_bounds(bus, address.partitions)),
+        beside(keep_in_bounds(bus, address.partitions, retention)),
         open_intake(bus, address.partitions) as intake,
         asyncio.TaskGroup() as tasks,
     ):

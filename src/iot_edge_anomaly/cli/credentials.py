@@ -1,15 +1,20 @@
 """`token` and `device`: who may call the API, and which devices may publish."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
+from iot_edge_anomaly.bus.settings import read_address
+from iot_edge_anomaly.cli import complete
+from iot_edge_anomaly.cli.options import DATA_DIR, DataDir, existing
+from iot_edge_anomaly.connectors.sign_in import until_let_in
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
+from iot_edge_anomaly.resilience.tether import is_owned
 from iot_edge_anomaly.security import devices as device_file
 from iot_edge_anomaly.security.principal import EVERY_TENANT, Permission, Principal
 from iot_edge_anomaly.security.tokens import token_store
@@ -46,23 +51,34 @@ def create_token(
         frozenset(permission or [Permission.WRITE_READINGS]),
     )
     for_long: timedelta | None = parse_duration(lifetime) if lifetime else None
-    typer.echo(token_store(data_dir).create(principal, lifetime=for_long))
+    typer.echo(token_store(existing(data_dir)).create(principal, lifetime=for_long))
 
 
 @token.command("list")
 def list_tokens(data_dir: DataDir = DATA_DIR) -> None:
-    """List the tokens that are valid; the secrets themselves are not kept anywhere."""
+    """List the tokens that are valid; the secrets themselves are not kept anywhere.
+
+    Example: iot-edge-anomaly token list
+    """
     table = Table("id", "name", "kind", "tenants", "permissions")
-    for record in token_store(data_dir).records():
+    for record in token_store(existing(data_dir)).records():
         tenants = record.tenants if record.tenants == EVERY_TENANT else ", ".join(sorted(record.tenants))
         table.add_row(record.id, record.name, record.kind, tenants, ", ".join(sorted(record.permissions)))
     Console().print(table)
 
 
 @token.command("revoke")
-def revoke_token(token_id: str, data_dir: DataDir = DATA_DIR) -> None:
-    """Make a token worthless, within a second, in every process."""
-    if not token_store(data_dir).revoke(token_id):
+def revoke_token(
+    token_id: Annotated[
+        str, typer.Argument(help="The id, as `token list` shows it.", autocompletion=complete.token_ids)
+    ],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Make a token worthless, within a second, in every process.
+
+    Example: iot-edge-anomaly token revoke 17ca1ae2f62f
+    """
+    if not token_store(existing(data_dir)).revoke(token_id):
         raise ConfigError(f"there is no token with the id {token_id!r}; see: iot-edge-anomaly token list")
 
 
@@ -72,26 +88,46 @@ def create_device(
     tenant: Annotated[str, typer.Option(help="It may publish below ingress/<tenant>/ and nothing else.")],
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Make MQTT credentials for a device; a running system takes them within seconds.
+    """Make MQTT credentials for a device. Returns once a running system lets it in.
 
     Example: iot-edge-anomaly device create pump-7 --tenant acme
     """
-    made = device_file.create_device(data_dir, name, tenant)
+    made = device_file.create_device(existing(data_dir), name, tenant)
     typer.echo(f"user      {made.user}\npassword  {made.password}")
     typer.echo(f"topics    ingress/{made.tenant}/<site>/<area>/<line>/<asset>")
+    if is_owned(data_dir) and not _is_taken(data_dir, made):
+        typer.echo("the running system does not let it in yet; see: iot-edge-anomaly doctor", err=True)
+
+
+def _is_taken(data_dir: Path, made: device_file.Device) -> bool:
+    address = read_address(data_dir)
+    if address.mqtt_host is None or address.mqtt_port is None:
+        return True  # a server of somebody else's: its devices are not ours to look after
+    return until_let_in(address.mqtt_host, address.mqtt_port, made.user, made.password)
 
 
 @device.command("list")
 def list_devices(data_dir: DataDir = DATA_DIR) -> None:
-    """List the devices and their tenants."""
+    """List the devices and their tenants.
+
+    Example: iot-edge-anomaly device list
+    """
     table = Table("user", "tenant")
-    for known in device_file.devices(data_dir):
+    for known in device_file.devices(existing(data_dir)):
         table.add_row(known.user, known.tenant)
     Console().print(table)
 
 
 @device.command("remove")
-def remove_device(name: str, data_dir: DataDir = DATA_DIR) -> None:
-    """Take a device's credentials away; a running system drops it within seconds."""
-    if not device_file.remove_device(data_dir, name):
+def remove_device(
+    name: Annotated[
+        str, typer.Argument(help="The user name, as `device list` shows it.", autocompletion=complete.device_names)
+    ],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Take a device's credentials away; a running system drops it within seconds.
+
+    Example: iot-edge-anomaly device remove pump-7
+    """
+    if not device_file.remove_device(existing(data_dir), name):
         raise ConfigError(f"there is no device {name!r}; see: iot-edge-anomaly device list")

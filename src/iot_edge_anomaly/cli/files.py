@@ -1,23 +1,50 @@
 """Verbs on files: `fit`, `score`, `replay`, `benchmark`. None but `replay` needs a running system."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
 from iot_edge_anomaly.connectors.replay import replay_csv
 from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.operations.durations import parse_duration
 from iot_edge_anomaly.training.benchmark import METHODS, run_benchmark
 from iot_edge_anomaly.training.benchmark_report import format_report, write_report
 from iot_edge_anomaly.training.fit_file import fit_csv, parse_budget
 from iot_edge_anomaly.training.score_file import score_csv
 
+ONE_SECOND = 1.0
+
 benchmark = typer.Typer(no_args_is_help=True, help="Measure detectors on labelled data.")
 
+
+def _interval(text: str) -> float:
+    """Read seconds, or a duration such as 10m."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parse_duration(text).total_seconds()
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from error
+    if not 0 < seconds < math.inf:
+        raise typer.BadParameter(f"{text!r}: rows are some time apart; write seconds such as 0.1, or 10m")
+    return seconds
+
+
 Interval = Annotated[
-    float | None, typer.Option("--interval", help="Seconds between rows, where the timestamps are a plain row counter.")
+    float,
+    typer.Option(
+        "--interval",
+        parser=_interval,
+        metavar="TIME",
+        help="Time from row to row where the timestamps only count rows (0, 1, 2, …): seconds, or such as 10m.",
+        show_default="1 s",
+    ),
 ]
 
 
@@ -32,13 +59,15 @@ def add_to(app: typer.Typer) -> None:
 def fit(
     train: Annotated[Path, typer.Argument(help="CSV of normal operation: timestamp, then one column a sensor.")],
     model: Annotated[Path, typer.Option("--model", help="The model file to write (.iea).")],
-    detector: Annotated[str, typer.Option(help="The method.")] = "linear",
+    detector: Annotated[str, typer.Option(help="The method.", autocompletion=complete.detectors)] = "linear",
     false_alarms: Annotated[str, typer.Option(help="The budget, such as 1/week or 2/day.")] = "1/week",
-    interval: Interval = None,
+    interval: Interval = ONE_SECOND,
 ) -> None:
     """Learn what is normal from a CSV file.
 
     Example: iot-edge-anomaly fit train.csv.gz --model pump.iea --false-alarms 1/week
+
+    Example: iot-edge-anomaly fit counted.csv --model pump.iea --interval 10m
     """
     budget = parse_budget(false_alarms)
     digest, facts = fit_csv(train, model, detector=detector, false_alarms_per_week=budget, interval_seconds=interval)
@@ -49,7 +78,7 @@ def score(
     data: Annotated[Path, typer.Argument(help="CSV with the sensors that the model knows.")],
     model: Annotated[Path, typer.Option("--model", help="The model file (.iea).")],
     out: Annotated[Path, typer.Option("--out", help="The CSV to write: one row for each input row, in order.")],
-    interval: Interval = None,
+    interval: Interval = ONE_SECOND,
 ) -> None:
     """Score a CSV file: above 1 is an alarm. Causal: a row depends on the rows before it only.
 
@@ -65,22 +94,34 @@ def score(
 
 def replay(
     data: Annotated[Path, typer.Argument(help="CSV to send: timestamp, then one column a sensor.")],
-    asset: Annotated[str, typer.Option("--asset", help="The asset it is of, as tenant/.../asset.")],
+    asset: Annotated[
+        str,
+        typer.Option("--asset", help="The asset it is of, as tenant/.../asset.", autocompletion=complete.assets),
+    ],
     to: Annotated[str, typer.Option("--to", help="Address of the API, such as http://127.0.0.1:8080.")],
     speed: Annotated[float | None, typer.Option(help="1 keeps the pace of the file; none: as fast as it goes.")] = None,
     token: Annotated[
         str | None, typer.Option(envvar="IOT_EDGE_ANOMALY_TOKEN", help="Bearer token; none: the owner's.")
     ] = None,
+    interval: Interval = ONE_SECOND,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Send a CSV file to a running system as numbered batches: sending it twice doubles nothing.
 
     Example: iot-edge-anomaly replay pump.csv --asset acme/site-1/pump-1 --to http://127.0.0.1:8080 --speed 100
+
+    Example: iot-edge-anomaly replay counted.csv --asset acme/site-1/pump-1 --to http://127.0.0.1:8080 --interval 10m
     """
-    with Progress(SpinnerColumn(), TextColumn("{task.completed} values"), TimeElapsedColumn(), transient=True) as bar:
+    with Progress(SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn(), transient=True) as bar:
         task = bar.add_task("replay", total=None)
         accepted = replay_csv(
-            data, asset, to, token or _owner_token(data_dir), speed, lambda done: bar.update(task, completed=done)
+            data,
+            asset,
+            to,
+            token or _owner_token(data_dir),
+            speed,
+            lambda rows: bar.update(task, completed=rows),
+            row_seconds=interval,
         )
     typer.echo(f"{accepted} values were taken in")
 

@@ -4,50 +4,47 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from iot_edge_anomaly.bus.checkpoint import read_manifest
-from iot_edge_anomaly.bus.codec import decode_commit
+from iot_edge_anomaly.bus.progress import Progress, progress
 from iot_edge_anomaly.bus.server import server_binary, server_digest, server_version
 from iot_edge_anomaly.bus.settings import BusSettings
-from iot_edge_anomaly.bus.streams import OUTCOMES, READINGS, outcomes_subject, readings_subject
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
-from iot_edge_anomaly.cli.session import Session, opened
+from iot_edge_anomaly.cli.session import opened
+from iot_edge_anomaly.connectors.health import ConnectorHealth, read_health
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import Phase
-from iot_edge_anomaly.observability.health import Check, readiness
+from iot_edge_anomaly.observability.health import Check, State, readiness
 from iot_edge_anomaly.resilience.supervise import ProcessInfo
+from iot_edge_anomaly.resilience.tether import is_owned
+from iot_edge_anomaly.sinks.health import SinkHealth
+from iot_edge_anomaly.sinks.health import read_health as read_sinks
+from iot_edge_anomaly.views.progress import ViewStatus, views_of
 
 ROOM_BYTES = 1 << 30
-
-
-class PartitionStatus(msgspec.Struct, frozen=True):
-    """How far a partition has come: the last message that came in, and the last one worked in for good.
-
-    Ticks that change nothing are counted with the next checkpoint, so an idle partition is some seconds behind.
-    """
-
-    partition: int
-    last: int
-    committed: int
 
 
 class Status(msgspec.Struct, frozen=True):
     """What runs here."""
 
     processes: list[ProcessInfo]
-    partitions: list[PartitionStatus]
+    connectors: tuple[ConnectorHealth, ...]
+    sinks: tuple[SinkHealth, ...]
+    partitions: list[Progress]
     assets: int
     learning: int
     open_alarms: int
     set_aside: int
+    views: tuple[ViewStatus, ...]
     unnumbered_sources: str = "senders that number nothing and send no time get at-least-once"
 
 
@@ -71,39 +68,78 @@ def status(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
     for one in found.processes:
         processes.add_row(one.role, str(one.pid or "down"), str(one.port or ""), str(one.restarts))
     console.print(processes)
+    if found.connectors:
+        console.print(_table_of(found.connectors))
+    if found.sinks:
+        console.print(_table_of_sinks(found.sinks))
     partitions = Table("partition", "last", "committed")
     for part in found.partitions:
         partitions.add_row(str(part.partition), str(part.last), str(part.committed))
     console.print(partitions)
+    console.print(_said_of(found.views))
     console.print(
         f"{found.assets} assets, {found.learning} of them learning; {found.open_alarms} open alarms; "
         f"{found.set_aside} records set aside lately"
     )
 
 
+def _table_of(connectors: Sequence[ConnectorHealth]) -> Table:
+    table = Table("connector", "state", "since", "last readings", "readings", "set aside", "last error")
+    for one in connectors:
+        error = f"{_ago(one.last_error_at)}: {one.last_error}" if one.last_error else ""
+        counts = (str(one.readings), str(one.set_aside))
+        table.add_row(one.name, one.state, _ago(one.since), _ago(one.last_readings), *counts, escape(error))
+    return table
+
+
+def _table_of_sinks(sinks: Sequence[SinkHealth]) -> Table:
+    table = Table("sink", "state", "since", "last delivery", "delivered", "set aside", "waiting", "last error")
+    for one in sinks:
+        waiting = f"{one.waiting}, the oldest of {_ago(one.oldest)}" if one.waiting else "0"
+        error = f"{_ago(one.last_error_at)}: {one.last_error}" if one.last_error else ""
+        counts = (str(one.delivered), str(one.set_aside), waiting)
+        table.add_row(one.name, one.state, _ago(one.since), _ago(one.last_delivery), *counts, escape(error))
+    return table
+
+
+def _said_of(views: Sequence[ViewStatus]) -> str:
+    if not views:
+        return "the view database cannot be read: is the role views running?"
+    behind = sum(one.last > one.written for one in views)
+    missing = [one for one in views if one.missing_up_to]
+    text = f"the view database lags in {behind} partitions" if behind else "the view database has every commit"
+    return f"{text}; of {len(missing)} partitions it lacks the beginning, which was purged" if missing else text
+
+
+def _ago(at: float) -> str:
+    if not at:
+        return "never"
+    seconds = max(time.time() - at, 0.0)
+    size, unit = next(((s, u) for s, u in ((86_400, "d"), (3_600, "h"), (60, "min")) if seconds >= s), (1, "s"))
+    return f"{seconds / size:.0f} {unit} ago"
+
+
 async def _status(data_dir: Path) -> Status:
-    table = data_dir / "run" / "processes.json"
-    processes = msgspec.json.decode(table.read_bytes(), type=list[ProcessInfo]) if table.exists() else []
+    processes = _processes(data_dir)
     async with opened(data_dir) as session:
-        partitions = [await _partition(session, number) for number in range(session.address.partitions)]
+        partitions = await progress(session.bus, session.address.partitions)
         assets = session.plant.assets()
         return Status(
             processes,
+            read_health(data_dir),
+            read_sinks(data_dir),
             partitions,
             len(assets),
             sum(asset.phase is not Phase.CALIBRATED for asset in assets),
             sum(len(asset.alarms) for asset in assets),
             len(session.plant.set_aside),
+            await views_of(session.bus, session.records, session.address.partitions),
         )
 
 
-async def _partition(session: Session, number: int) -> PartitionStatus:
-    came_in = await session.bus.last(READINGS, readings_subject(number))
-    commit = await session.bus.last(OUTCOMES, outcomes_subject(number))
-    checkpoint = await read_manifest(session.bus, number)
-    committed = decode_commit(commit.data).last_seq if commit else 0
-    position = checkpoint[0].position if checkpoint else 0
-    return PartitionStatus(number, came_in.seq if came_in else 0, max(committed, position))
+def _processes(data_dir: Path) -> list[ProcessInfo]:
+    table = data_dir / "run" / "processes.json"
+    return msgspec.json.decode(table.read_bytes(), type=list[ProcessInfo]) if table.exists() else []
 
 
 def doctor(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
@@ -128,11 +164,32 @@ def _checks(data_dir: Path) -> Iterator[Check]:
     folder = data_dir if data_dir.exists() else Path.cwd()
     free = shutil.disk_usage(folder).free
     yield Check("disk", free > ROOM_BYTES, f"{free >> 20} MiB free in {folder}")
-    if data_dir.exists():
+    if not data_dir.exists():
+        yield Check("data folder", True, f"{data_dir} is not there: nothing was ever started in it")
+    else:
         mode = data_dir.stat().st_mode & 0o777
         is_private = mode & 0o007 == 0
         hint = "" if is_private else f"; others may read it: chmod 700 {data_dir}"
         yield Check("data folder", is_private and os.access(data_dir, os.W_OK), f"{data_dir}, mode {mode:o}{hint}")
+    yield from _system(data_dir)
+
+
+def _system(data_dir: Path) -> Iterator[Check]:
+    """What runs here, and what should but does not."""
+    if not data_dir.exists() or not is_owned(data_dir):
+        yield Check("system", True, f"not running; start it with: iot-edge-anomaly up --data-dir {data_dir}")
+        return
+    down = [one.role for one in _processes(data_dir) if one.pid is None]
+    logs = ", ".join(str(data_dir / "logs" / f"{role}.log") for role in down)
+    yield Check("system", not down, f"{', '.join(down)} down; see {logs}" if down else "running")
+    for one in read_health(data_dir):
+        works = one.state in (State.UP, State.CONNECTING)
+        detail = f"{one.state} since {_ago(one.since)}, last readings {_ago(one.last_readings)}"
+        yield Check(one.name, works, detail if works else f"{detail}; {one.last_error}")
+    for sink in read_sinks(data_dir):
+        works = sink.state in (State.UP, State.CONNECTING)
+        detail = f"{sink.state} since {_ago(sink.since)}, {sink.waiting} waiting, {sink.set_aside} set aside"
+        yield Check(sink.name, works, detail if works else f"{detail}; {sink.last_error}")
 
 
 def _server() -> Check:

@@ -12,6 +12,7 @@ from iot_edge_anomaly.app.plan import Plan, with_demo
 from iot_edge_anomaly.app.roles import ROLES
 from iot_edge_anomaly.app.settings import load
 from iot_edge_anomaly.app.worker import stop_event
+from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.narrate import narrate
 from iot_edge_anomaly.cli.options import DATA_DIR, ConfigFile, DataDir
 from iot_edge_anomaly.core.errors import ConfigError
@@ -65,13 +66,19 @@ def _announce(plan: Plan, system: Running) -> None:
         lines.append("page       not installed; bring it with: pip install 'iot-edge-anomaly[console]'")
     if plan.demo:
         lines.append(
-            "demo       three assets over MQTT; one second here is one minute at the plant; first fault at 35 s"
+            "demo       three assets over MQTT; one second here is two minutes at the plant; first fault at 35 s"
         )
     typer.echo("\n".join(lines))
 
 
 def run(
-    role: Annotated[str, typer.Argument(help="worker, connectors, trainer, gateway, console, edge, or device.")],
+    role: Annotated[
+        str,
+        typer.Argument(
+            help="worker, connectors, trainer, views, sinks, gateway, console, edge, or device.",
+            autocompletion=complete.roles,
+        ),
+    ],
     name: Annotated[str | None, typer.Argument(help="Which device of the demo plant.")] = None,
     config: ConfigFile = None,
     data_dir: DataDir = DATA_DIR,
