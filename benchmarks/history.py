@@ -40,6 +40,8 @@ from iot_edge_anomaly.historian.upkeep import Upkeep, files
 
 NS = 1_000_000_000
 MINUTE_NS = 60 * NS
+MINUTES_A_DAY = 1440
+DAY_NS = MINUTES_A_DAY * MINUTE_NS
 CREATED = {READINGS: "benchmark", OUTCOMES: "benchmark"}
 ASKED_AT = (100, 1_000, 5_000, 10_000)
 ASKED_MINUTES = 90
@@ -132,7 +134,7 @@ def flushes(folder: Path, count: int, *, compacts: bool, asked_at: Sequence[int]
         timedelta(30), quiet=short, clean_every=short, keep_removed_seconds=short.seconds, compacts=compacts
     )
     writer, plant, asked = Writer(folder, upkeep), Plant(5, 3, 1), {}
-    start_ns = time.time_ns() - count * MINUTE_NS
+    start_ns = (time.time_ns() // DAY_NS - count // MINUTES_A_DAY) * DAY_NS  # whole days, whenever it is run
     began = time.monotonic()
     for number in range(1, count + 1):
         at_ns = start_ns + number * MINUTE_NS
@@ -184,7 +186,7 @@ def _spent(ask: Callable[[], object]) -> dict[str, float]:
 def plant(folder: Path, assets: int = 500, sensors: int = 10, minutes: int = 60) -> dict[str, Any]:
     """Return what an hour of a large plant costs."""
     writer, made = Writer(folder, Upkeep(timedelta(30), most_files=minutes)), Plant(assets, sensors, 2)
-    start_ns = time.time_ns() // (86_400 * NS) * 86_400 * NS
+    start_ns = time.time_ns() // DAY_NS * DAY_NS
     for number in range(minutes):
         at_ns = start_ns + number * MINUTE_NS
         writer.flush(made.messages(at_ns, number, 1), made.commit(at_ns, number))

@@ -72,6 +72,32 @@ def test_a_running_process_sees_what_another_creates_and_revokes(tmp_path: Path)
     assert not elsewhere.revoke("no-such-id")
 
 
+def test_what_another_just_created_is_known_at_once(tmp_path: Path) -> None:
+    gateway = TokenStore(tmp_path / "tokens.json", recheck_seconds=3600)
+    elsewhere = TokenStore(tmp_path / "tokens.json")
+    first = elsewhere.create(owner())
+    assert gateway.verify(first) == owner()
+    assert gateway.verify(elsewhere.create(owner())) == owner()
+
+
+def test_what_is_revoked_while_the_file_is_read_is_not_believed_any_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TokenStore(tmp_path / "tokens.json", recheck_seconds=3600)
+    token = store.create(owner())
+    read = TokenStore._read
+
+    def read_and_revoke(self: TokenStore) -> object:
+        records = read(self)
+        monkeypatch.setattr(TokenStore, "_read", read)
+        store.revoke(token.split("_")[1])
+        return records
+
+    monkeypatch.setattr(TokenStore, "_read", read_and_revoke)
+    store.verify(token)
+    assert store.verify(token) is None
+
+
 def test_a_sign_in_token_works_once_and_is_no_bearer_token(store: TokenStore, tmp_path: Path) -> None:
     token = store.create_sign_in(owner())
     assert store.verify(token) is None

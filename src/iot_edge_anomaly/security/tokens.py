@@ -54,7 +54,10 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenStore:
-    """Tokens of one data folder. Many processes may use it: changes of others are seen after `recheck_seconds`."""
+    """Tokens of one data folder, for many processes and threads.
+
+    A token that another process made is known at once; one that it revoked is refused after `recheck_seconds`.
+    """
 
     def __init__(self, path: Path, clock: Clock | None = None, recheck_seconds: float = 1.0) -> None:
         self._path = path
@@ -72,7 +75,10 @@ class TokenStore:
         """
         if time.monotonic() >= self._next_look:
             self._look()
-        known = self._verified.get(token) or self._remember(token)
+        known = self._verified.get(token)
+        if known is None:
+            self._look()
+            known = self._remember(token)
         return known[0] if known is not None and self._clock.now_ns() < known[1] else None
 
     def create(
@@ -119,12 +125,12 @@ class TokenStore:
         return len(kept) < len(records)
 
     def _look(self) -> None:
+        self._next_look = time.monotonic() + self._recheck_seconds  # first: a change that is made meanwhile undoes it
         seen = _fingerprint(self._path)
         if seen != self._seen:
             self._by_id = {record.id: record for record in self._read()}
             self._verified.clear()
             self._seen = seen
-        self._next_look = time.monotonic() + self._recheck_seconds
 
     def _remember(self, token: str) -> tuple[Principal, int] | None:
         record = _matching(token, self._by_id, TokenKind.BEARER)
@@ -149,6 +155,7 @@ class TokenStore:
 
     def _write(self, records: tuple[TokenRecord, ...]) -> None:
         write_private(self._path, msgspec.json.format(msgspec.json.encode(_File(tokens=records)), indent=1))
+        self._seen = None
         self._next_look = float("-inf")
 
 
