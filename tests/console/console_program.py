@@ -43,6 +43,7 @@ async def main(data_dir: Path, port: int) -> None:
         records=records,
         history=history,
         replays=SeededReplays(plant),
+        trouble=lambda: "The bus cannot be reached: what you see is how things were." if plant.is_down else "",
     )
 
 

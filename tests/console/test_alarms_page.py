@@ -183,6 +183,7 @@ def test_many_are_chosen_and_judged_at_once(own_console: ConsoleProcess, page: P
 def test_what_cannot_be_done_is_said(console_without_bus: ConsoleProcess, page: Page) -> None:
     page.goto(console_without_bus.link())
     page.goto(f"{console_without_bus.url}/alarms?state=open")
+    expect(page.get_by_text("what you see is how things were")).to_be_visible()
     expect(entries(page)).to_have_count(OPEN_NOW)
     for box in page.get_by_role("checkbox").all():
         box.check()

@@ -1,5 +1,6 @@
 import socket
 from datetime import timedelta
+from html import escape
 from pathlib import Path
 
 import anyio
@@ -62,10 +63,39 @@ def test_other_cookies_are_no_session(tmp_path: Path, header: str) -> None:
 def test_whoever_has_not_signed_in_sees_only_the_sign_in_page(console: ConsoleProcess, path: str) -> None:
     answer = httpx.get(console.url + path)
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/sign-in"
+    assert answer.headers["location"].partition("?")[0] == "/sign-in"
     form = httpx.get(console.url + path, follow_redirects=True)
     assert "Sign in with a token" in form.text
     assert "frame-ancestors 'none'" in form.headers["content-security-policy"]
+
+
+def test_who_signs_in_comes_to_the_page_that_was_wanted(console: ConsoleProcess) -> None:
+    with httpx.Client(base_url=console.url, follow_redirects=True) as browser:
+        form = browser.get("/alarms?state=open")
+        assert form.url.path == "/sign-in"
+        wanted = form.url.params["wanted"]
+        assert escape(wanted) in form.text
+        token = console.link().partition("token=")[2]
+        seen = browser.post("/sign-in", data={"token": token, "wanted": wanted})
+    assert str(seen.url) == f"{console.url}/alarms?state=open"
+
+
+OTHER_SITES = [
+    "//evil.example",
+    "https://evil.example",
+    "/\\evil.example",
+    "\\\\evil",
+    "javascript:alert(1)",
+    "/\t/e",
+    "",
+]
+
+
+@pytest.mark.parametrize("wanted", OTHER_SITES)
+def test_no_link_leads_to_another_site(console: ConsoleProcess, wanted: str) -> None:
+    answer = httpx.get(console.link(), params={"token": console.link().partition("token=")[2], "wanted": wanted})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/"
 
 
 def test_a_link_signs_in_once_and_signing_out_ends_it(console: ConsoleProcess) -> None:
@@ -140,3 +170,14 @@ def test_the_console_stops_on_sigterm_while_a_page_is_open(own_console: ConsoleP
     httpx.get(own_console.link(), follow_redirects=True)
     own_console.process.terminate()
     assert own_console.process.wait(15) in (0, -15)
+
+
+def test_a_session_opens_no_other_and_ends_with_its_token(tmp_path: Path) -> None:
+    tokens = token_store(tmp_path)
+    sessions = Sessions(tokens)
+    token = tokens.create(ANNA)
+    session = sessions.open(token)
+    assert session is not None
+    assert sessions.open(session) is None
+    tokens.revoke(token.split("_")[1])
+    assert sessions.principal(session) is None

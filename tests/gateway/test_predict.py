@@ -67,6 +67,8 @@ def test_missing_values_are_null_in_and_out(client: httpx.Client) -> None:
         {"rows": [[1], [1, 2]]},
         {"rows": [["warm"]]},
         {"rows": [[1e200]]},
+        {"rows": [[1]] * 10_001},
+        {"rows": [[1] * 700] * 100},
         {"rows": [[1]], "sensors": ["a", "b"]},
         {"rows": [[1]], "unknown": 1},
         {},

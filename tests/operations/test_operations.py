@@ -251,9 +251,11 @@ def test_an_old_alarm_that_only_the_records_know_can_be_judged(site: Site) -> No
     judging = Operations(site.plant, site, site.clock, site.rules, Archive())
     do(judging.feedback(ADA, PUMP, "A-old", was_right=False))
     assert site.plant.notices[-1][1].sensor == "A-old"
-    for key, name in ((FOREIGN, "A-old"), (PUMP, "A-new"), (PUMP, "A-down")):
+    for key, name in ((FOREIGN, "A-old"), (PUMP, "A-new")):
         with pytest.raises(RejectedError, match="has no alarm"):
             do(judging.feedback(owner(), key, name, was_right=False))
+    with pytest.raises(UnavailableError, match="not there yet"):
+        do(judging.feedback(ADA, PUMP, "A-down", was_right=False))
 
 
 def test_maintenance_begins_and_ends(site: Site) -> None:

@@ -167,3 +167,18 @@ def test_a_principal_may_only_what_it_was_given_where_it_was_given() -> None:
     with pytest.raises(ForbiddenError, match="permission 'operate'"):
         SENDER.require(Permission.OPERATE, "acme")
     owner().require(Permission.CONFIGURE, "any tenant")
+
+
+def test_a_session_ends_with_the_token_it_rests_on(store: TokenStore, clock: ManualClock) -> None:
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    short, long = store.create(owner(), lifetime=hour), store.create(owner())
+    sessions = [store.open_session(token, day) for token in (short, long)]
+    for session in sessions:
+        assert session is not None
+        assert store.verify(session, TokenKind.SESSION) == owner()
+        assert store.verify(session) is None, "a session is no access token"
+        assert store.open_session(session, day) is None, "and opens no other one"
+    clock.advance(2 * hour // timedelta(microseconds=1) * 1_000)
+    assert [store.verify(str(session), TokenKind.SESSION) for session in sessions] == [None, owner()]
+    store.revoke(long.split("_")[1])
+    assert store.verify(str(sessions[1]), TokenKind.SESSION) is None

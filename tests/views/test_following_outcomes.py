@@ -12,7 +12,7 @@ from iot_edge_anomaly.bus.streams import ASSET_RULES, CONFIGURATION, outcomes_su
 from iot_edge_anomaly.core.outcomes import Commit
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, pack_rules
 from iot_edge_anomaly.resilience.beside import beside
-from iot_edge_anomaly.views.follow import follow_plant, read_plant
+from iot_edge_anomaly.views.follow import CatchUp, follow_plant, read_plant
 from iot_edge_anomaly.views.plant import Plant
 from iot_edge_anomaly.views.rules import keep_rules
 
@@ -41,6 +41,30 @@ async def test_rebuilt_is_live(tmp_path: Path) -> None:
             await eventually(lambda: rebuilt.positions == live.positions)
         await read_plant(bus, 2, read)
     assert shown(live) == shown(rebuilt) == shown(read) == expected
+
+
+async def test_a_view_tells_when_it_has_come_to_the_end_of_what_was_stored(tmp_path: Path) -> None:
+    history = a_history(60)
+    async with running(tmp_path) as (_, bus):
+        await store(bus, history)
+        catch_up, plant = CatchUp(), Plant()
+        assert not catch_up.is_done
+        async with beside(follow_plant(bus, 2, plant, catch_up=catch_up)):
+            await eventually(lambda: catch_up.is_done)
+            assert sum(plant.positions.values()) == 119
+        of_nothing = CatchUp()
+        async with beside(follow_plant(bus, 2, Plant(), look_back=0, catch_up=of_nothing)):
+            await eventually(lambda: of_nothing.is_done)
+
+
+def test_each_partition_must_come_to_its_end() -> None:
+    catch_up = CatchUp()
+    catch_up.reached(0, 99)
+    assert not catch_up.is_done
+    catch_up.begin({0: 5, 2: 9})
+    for partition, seq, is_done in ((0, 4, False), (1, 99, False), (0, 5, False), (0, 6, False), (2, 12, True)):
+        catch_up.reached(partition, seq)
+        assert catch_up.is_done is is_done
 
 
 async def test_a_follower_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from iot_edge_anomaly.app.ports import recorded_port
 from iot_edge_anomaly.app.settings import Settings
 from iot_edge_anomaly.app.taking_in import take_in
 from iot_edge_anomaly.app.worker import process_partitions, run_worker, stop_event
-from iot_edge_anomaly.bus.connection import connect
+from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
 from iot_edge_anomaly.bus.settings import read_address
 from iot_edge_anomaly.core.clock import SystemClock
@@ -26,7 +26,7 @@ from iot_edge_anomaly.operations.set_aside import SetAsideDesk
 from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.security.tokens import token_store
 from iot_edge_anomaly.training.trainer import train
-from iot_edge_anomaly.views.follow import follow_plant
+from iot_edge_anomaly.views.follow import CatchUp, follow_plant
 from iot_edge_anomaly.views.plant import Plant
 from iot_edge_anomaly.views.rules import keep_rules, read_rules
 
@@ -75,9 +75,10 @@ async def run_console(settings: Settings, data_dir: Path) -> None:
     address, clock = read_address(data_dir), SystemClock()
     async with connect(address, "console") as bus, open_intake(bus, address.partitions) as intake:
         plant, records = Plant(await read_rules(bus)), Records(open_database(view_database(data_dir)))
+        catch_up = CatchUp()
         async with beside(
             keep_snapshot("console", metrics_folder(data_dir)),
-            follow_plant(bus, address.partitions, plant),
+            follow_plant(bus, address.partitions, plant, catch_up=catch_up),
             keep_rules(bus, plant),
         ):
             await serve(
@@ -100,7 +101,14 @@ async def run_console(settings: Settings, data_dir: Path) -> None:
                 ),
                 history=open_history(settings, data_dir),
                 replays=Replays(bus),
+                trouble=lambda: _trouble(bus, catch_up),
             )
+
+
+def _trouble(bus: Bus, catch_up: CatchUp) -> str:
+    if not bus.is_connected:
+        return "The bus cannot be reached: what you see is how things were. It goes on by itself."
+    return "" if catch_up.is_done else "What was stored is being read: assets and alarms may still be missing."
 
 
 async def run_views(settings: Settings, data_dir: Path) -> None:

@@ -10,19 +10,19 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from iot_edge_anomaly.bus.capsule import Match, Replay
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import Session, opened
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmState, Priority
 from iot_edge_anomaly.operations.durations import parse_duration
 from iot_edge_anomaly.operations.replays import Replays
 from iot_edge_anomaly.security.principal import EVERY_TENANT
+from iot_edge_anomaly.views.lookup import known_alarm
 from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord
 
 AlarmId = Annotated[str, typer.Argument(help="The alarm, as `alarms` lists it.", autocompletion=complete.alarms)]
@@ -80,16 +80,18 @@ def alarms(
     )
     found = asyncio.run(_alarms(data_dir, wanted))
     if as_json:
-        shown = [{"asset": str(one.alarm.key), "alarm": one.alarm.latest, "verdict": one.verdict} for one in found]
-        typer.echo(msgspec.json.encode(shown))
+        answer = [{"asset": str(one.alarm.key), "alarm": one.alarm.latest, "verdict": one.verdict} for one in found]
+        typer.echo(msgspec.json.encode(answer))
         return
-    table = Table("alarm", "at", "asset", "state", "judged", "reason")
-    for one in found:
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.alarm.raised.time_ns / 1e9))
-        judged = "" if one.verdict is None else "right" if one.verdict.was_right else "wrong"
-        raised = one.alarm.raised
-        table.add_row(raised.alarm_id, at, str(one.alarm.key), one.alarm.latest.after, judged, escape(raised.reason))
-    Console().print(table if found else _nothing(wanted))
+    shown = table(("alarm", "at", "asset", "state", "judged", "reason"), map(_row, found))
+    Console().print(shown if found else _nothing(wanted))
+
+
+def _row(record: AlarmRecord) -> tuple[str, ...]:
+    raised, verdict = record.alarm.raised, record.verdict
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(raised.time_ns / 1e9))
+    judged = "" if verdict is None else "right" if verdict.was_right else "wrong"
+    return raised.alarm_id, at, str(record.alarm.key), record.alarm.latest.after, judged, raised.reason
 
 
 def _states(named: str) -> frozenset[AlarmState]:
@@ -157,10 +159,7 @@ async def _feedback(data_dir: Path, alarm_id: str, was_right: bool, note: str) -
 
 
 async def _asset_of(session: Session, alarm_id: str) -> AssetKey:
-    found = session.plant.alarm(alarm_id)
-    if found is None:
-        record = await asyncio.to_thread(session.records.alarm, alarm_id)
-        found = record.alarm if record else None
+    found = await known_alarm(session.plant, session.records, alarm_id)
     if found is None:
         raise RejectedError(f"there is no alarm {alarm_id!r}; see: iot-edge-anomaly alarms")
     return found.key

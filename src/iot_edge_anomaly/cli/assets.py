@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import Session, opened
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.operations.durations import parse_duration
@@ -43,11 +43,13 @@ def list_assets(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
         rows = [{"asset": str(a.key), "phase": a.phase, "progress": a.progress, "score": a.score} for a in found]
         typer.echo(msgspec.json.encode(rows))
         return
-    table = Table("asset", "phase", "learned", "score", "open alarms")
-    for one in found:
-        reasons = "\n".join(alarm.raised.reason for alarm in one.alarms)
-        table.add_row(str(one.key), one.phase, f"{one.progress:.0%}", f"{one.score:.2f}", reasons)
-    Console().print(table if found else "no assets yet: nothing has come in")
+    shown = table(("asset", "phase", "learned", "score", "open alarms"), map(_row, found))
+    Console().print(shown if found else "no assets yet: nothing has come in")
+
+
+def _row(one: AssetView) -> tuple[str, ...]:
+    reasons = "\n".join(alarm.raised.reason for alarm in one.alarms)
+    return str(one.key), one.phase, f"{one.progress:.0%}", f"{one.score:.2f}", reasons
 
 
 async def _assets(data_dir: Path) -> list[AssetView]:

@@ -8,12 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import opened
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.security.principal import EVERY_TENANT
 from iot_edge_anomaly.views.budget import Budget, BudgetLine, budget
 from iot_edge_anomaly.views.records import JudgedAlarm
@@ -45,12 +44,8 @@ def show_budget(
     if as_json:
         typer.echo(msgspec.json.encode({"fleet": found.fleet, "assets": found.assets, "feedback": judged}))
         return
-    table = Table(
-        "asset", "promised a week", "judged wrong a week", "at most", "95 % of chance", "right", "what it says"
-    )
-    for line in (*found.assets, found.fleet):
-        table.add_row(*_shown(line))
-    Console().print(table)
+    columns = ("asset", "promised a week", "judged wrong a week", "at most", "95 % of chance", "right", "what it says")
+    Console().print(table(columns, map(_shown, (*found.assets, found.fleet))))
     for one in judged[:20]:
         said = "right" if one.verdict.was_right else "wrong"
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.verdict.at_ns / 1e9))
@@ -70,7 +65,7 @@ async def _budget(data_dir: Path, weeks: int, prefix: str) -> tuple[Budget, list
 def _shown(line: BudgetLine) -> tuple[str, ...]:
     spread = "" if line.interval is None else f"{line.interval.low:.2f} to {line.interval.high:.2f}"
     return (
-        "all, each" if line.key is None else escape(str(line.key)),
+        "all, each" if line.key is None else str(line.key),
         f"{line.promised_per_week:.2f}",
         "" if line.wrong_per_week is None else f"{line.wrong_per_week:.2f}",
         "" if line.most_per_week is None else f"{line.most_per_week:.2f}",

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from iot_edge_anomaly.bus.settings import read_address
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, DataDir, existing
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.connectors.sign_in import until_let_in
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
 from iot_edge_anomaly.resilience.tether import is_owned
 from iot_edge_anomaly.security import devices as device_file
 from iot_edge_anomaly.security.principal import EVERY_TENANT, Permission, Principal
-from iot_edge_anomaly.security.tokens import token_store
+from iot_edge_anomaly.security.tokens import TokenRecord, token_store
 
 token = typer.Typer(no_args_is_help=True, help="Bearer tokens of the API: create, list, revoke.")
 device = typer.Typer(no_args_is_help=True, help="Credentials of MQTT devices: create, list, remove.")
@@ -60,11 +60,13 @@ def list_tokens(data_dir: DataDir = DATA_DIR) -> None:
 
     Example: iot-edge-anomaly token list
     """
-    table = Table("id", "name", "kind", "tenants", "permissions")
-    for record in token_store(existing(data_dir)).records():
-        tenants = record.tenants if record.tenants == EVERY_TENANT else ", ".join(sorted(record.tenants))
-        table.add_row(record.id, record.name, record.kind, tenants, ", ".join(sorted(record.permissions)))
-    Console().print(table)
+    records = token_store(existing(data_dir)).records()
+    Console().print(table(("id", "name", "kind", "tenants", "permissions"), map(_token_row, records)))
+
+
+def _token_row(record: TokenRecord) -> tuple[str, ...]:
+    tenants = record.tenants if record.tenants == EVERY_TENANT else ", ".join(sorted(record.tenants))
+    return record.id, record.name, record.kind, tenants, ", ".join(sorted(record.permissions))
 
 
 @token.command("revoke")
@@ -112,10 +114,8 @@ def list_devices(data_dir: DataDir = DATA_DIR) -> None:
 
     Example: iot-edge-anomaly device list
     """
-    table = Table("user", "tenant")
-    for known in device_file.devices(existing(data_dir)):
-        table.add_row(known.user, known.tenant)
-    Console().print(table)
+    known = device_file.devices(existing(data_dir))
+    Console().print(table(("user", "tenant"), ((one.user, one.tenant) for one in known)))
 
 
 @device.command("remove")

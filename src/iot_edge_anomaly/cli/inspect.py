@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from iot_edge_anomaly.bus.progress import Progress, progress
@@ -20,6 +19,7 @@ from iot_edge_anomaly.bus.server import server_binary, server_digest, server_ver
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import opened
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.connectors.health import ConnectorHealth, read_health
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import Phase
@@ -64,18 +64,14 @@ def status(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
         typer.echo(msgspec.json.encode(found))
         return
     console = Console()
-    processes = Table("role", "pid", "port", "restarts")
-    for one in found.processes:
-        processes.add_row(one.role, str(one.pid or "down"), str(one.port or ""), str(one.restarts))
-    console.print(processes)
+    processes = ((one.role, str(one.pid or "down"), str(one.port or ""), str(one.restarts)) for one in found.processes)
+    console.print(table(("role", "pid", "port", "restarts"), processes))
     if found.connectors:
         console.print(_table_of(found.connectors))
     if found.sinks:
         console.print(_table_of_sinks(found.sinks))
-    partitions = Table("partition", "last", "committed")
-    for part in found.partitions:
-        partitions.add_row(str(part.partition), str(part.last), str(part.committed))
-    console.print(partitions)
+    partitions = ((str(part.partition), str(part.last), str(part.committed)) for part in found.partitions)
+    console.print(table(("partition", "last", "committed"), partitions))
     console.print(_said_of(found.views))
     console.print(
         f"{found.assets} assets, {found.learning} of them learning; {found.open_alarms} open alarms; "
@@ -84,22 +80,24 @@ def status(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
 
 
 def _table_of(connectors: Sequence[ConnectorHealth]) -> Table:
-    table = Table("connector", "state", "since", "last readings", "readings", "set aside", "last error")
-    for one in connectors:
+    def row(one: ConnectorHealth) -> tuple[str, ...]:
         error = f"{_ago(one.last_error_at)}: {one.last_error}" if one.last_error else ""
         counts = (str(one.readings), str(one.set_aside))
-        table.add_row(one.name, one.state, _ago(one.since), _ago(one.last_readings), *counts, escape(error))
-    return table
+        return one.name, one.state, _ago(one.since), _ago(one.last_readings), *counts, error
+
+    columns = ("connector", "state", "since", "last readings", "readings", "set aside", "last error")
+    return table(columns, map(row, connectors))
 
 
 def _table_of_sinks(sinks: Sequence[SinkHealth]) -> Table:
-    table = Table("sink", "state", "since", "last delivery", "delivered", "set aside", "waiting", "last error")
-    for one in sinks:
+    def row(one: SinkHealth) -> tuple[str, ...]:
         waiting = f"{one.waiting}, the oldest of {_ago(one.oldest)}" if one.waiting else "0"
         error = f"{_ago(one.last_error_at)}: {one.last_error}" if one.last_error else ""
         counts = (str(one.delivered), str(one.set_aside), waiting)
-        table.add_row(one.name, one.state, _ago(one.since), _ago(one.last_delivery), *counts, escape(error))
-    return table
+        return one.name, one.state, _ago(one.since), _ago(one.last_delivery), *counts, error
+
+    columns = ("sink", "state", "since", "last delivery", "delivered", "set aside", "waiting", "last error")
+    return table(columns, map(row, sinks))
 
 
 def _said_of(views: Sequence[ViewStatus]) -> str:

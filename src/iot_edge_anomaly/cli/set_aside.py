@@ -8,11 +8,10 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import Session, opened
+from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.operations.set_aside import Aside, Fate, SetAsideDesk
@@ -43,11 +42,13 @@ def list_records(
         records = [{**row, "record": one.record} for row, one in zip(rows, found, strict=True)]
         typer.echo(msgspec.json.encode(records))
         return
-    table = Table("record", "asset", "source", "what came", "reason")
-    for one in found:
-        came = escape(one.record.raw.decode("utf-8", "backslashreplace")[:60])
-        table.add_row(one.id, str(one.key), one.source, came, escape(one.record.reason))
-    Console().print(table if found else "nothing is set aside")
+    shown = table(("record", "asset", "source", "what came", "reason"), map(_row, found))
+    Console().print(shown if found else "nothing is set aside")
+
+
+def _row(one: Aside) -> tuple[str, ...]:
+    came = one.record.raw.decode("utf-8", "backslashreplace")[:60]
+    return one.id, str(one.key), one.source, came, one.record.reason
 
 
 @set_aside.command()

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from iot_edge_anomaly.bus.ledger import Balance, reconcile
+from iot_edge_anomaly.bus.ledger import Balance, Line, reconcile
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import opened
+from iot_edge_anomaly.cli.tables import table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,16 +30,17 @@ def show_balance(as_json: AsJson = False, data_dir: DataDir = DATA_DIR) -> None:
         typer.echo(msgspec.json.encode(balance))
     else:
         columns = ("asset", "source", "accepted", "used", "duplicate", "late", "set aside", "held", "gaps", "balanced")
-        table = Table(*columns)
-        for line in balance.lines:
-            numbers = (line.accepted, line.used, line.duplicate, line.late, line.set_aside, line.held, line.gaps)
-            table.add_row(line.asset, line.source, *map(str, numbers), "yes" if line.is_balanced else "NO")
-        Console().print(table)
+        Console().print(table(columns, map(_row, balance.lines)))
         for finding in balance.findings:
             typer.echo(finding)
         typer.echo(_verdict(balance))
     if not balance.is_balanced:
         raise typer.Exit(1)
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    numbers = (line.accepted, line.used, line.duplicate, line.late, line.set_aside, line.held, line.gaps)
+    return line.asset, line.source, *map(str, numbers), "yes" if line.is_balanced else "NO"
 
 
 def _verdict(balance: Balance) -> str:

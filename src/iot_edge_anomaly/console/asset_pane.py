@@ -30,7 +30,8 @@ class AssetPane:
         self.settings = visit.console.view.settings(key)
         self._may_operate = visit.who.may(Permission.OPERATE, key.tenant)
         self._reads = AssetAlarms(visit, key)
-        with box("pane", "section").props(f'aria-label="{key.asset}"'):
+        with box("pane", "section") as pane:
+            pane.props["aria-label"] = key.asset
             acts = AssetActs(visit, key, self.settings)
             self._header(acts)
             self._alarms = AlarmCards(visit, AlarmActs(visit), self.settings)

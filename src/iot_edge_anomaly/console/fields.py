@@ -131,7 +131,7 @@ class Editor:
 def command_line(command: str, label: str) -> ui.element:
     """Show a command with a button that copies it."""
     with box("command") as made:
-        text("code", command).props(f'tabindex=0 aria-label="{label}"')
+        text("code", command).props.update({"tabindex": "0", "aria-label": label})
         copy = text("button", "Copy", "small").props("type=button")
         copy.props["aria-label"] = f"Copy: {label}"
         copy.on("click", js_handler=_COPY)

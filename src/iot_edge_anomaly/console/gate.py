@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
@@ -50,7 +50,7 @@ class Gate:
         elif scope["path"] in OPEN_PATHS or self._is_signed_in(scope):
             await self._answer(scope, receive, send)
         else:
-            await RedirectResponse(SIGN_IN, 303)(scope, receive, send)
+            await RedirectResponse(sign_in_address(_asked_for(scope)), 303)(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app answer; a browser that has left meanwhile, for another page, is no error."""
@@ -68,6 +68,32 @@ class Gate:
 
     def _is_signed_in(self, scope: Scope) -> bool:
         return self._sessions.principal(session_of(Headers(scope=scope).get("cookie", ""))) is not None
+
+
+def sign_in_address(wanted: str = "/") -> str:
+    """Return where to sign in; from there one comes to the page that was wanted.
+
+    >>> sign_in_address("/alarms?state=open"), sign_in_address("/")
+    ('/sign-in?wanted=%2Falarms%3Fstate%3Dopen', '/sign-in')
+    """
+    return SIGN_IN if wanted == "/" else f"{SIGN_IN}?wanted={quote(wanted, safe='')}"
+
+
+def own_page(wanted: str) -> str:
+    """Return a path that was asked for, or the first page where it would lead to another site.
+
+    >>> own_page("/alarms?state=open"), own_page("//evil.example"), own_page("https://evil.example")
+    ('/alarms?state=open', '/', '/')
+    """
+    is_own = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return wanted if is_own and not wanted.startswith(SIGN_IN) else "/"
+
+
+def _asked_for(scope: Scope) -> str:
+    if scope["method"] != "GET" or scope["path"].startswith("/_nicegui"):
+        return "/"
+    query = scope["query_string"].decode("latin-1")
+    return quote(scope["path"]) + (f"?{query}" if query else "")
 
 
 def _is_same_origin(headers: Headers) -> bool:

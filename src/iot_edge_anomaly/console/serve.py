@@ -1,6 +1,7 @@
 """Serve the console from one process: sign-in, gate and pages."""
 
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -38,6 +39,7 @@ async def run_console(
     backstage: Backstage | None = None,
     history: History | None = None,
     replays: Replays | None = None,
+    trouble: Callable[[], str] = lambda: "",
 ) -> None:
     """Serve until SIGTERM or SIGINT, in the caller's event loop. Raises ConfigError when the port cannot be had.
 
@@ -47,7 +49,7 @@ async def run_console(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(sign_in_routes(sessions))
     board, recall = Board(view, clock), Recall(clock)
-    console = Console(view, operations, sessions, clock, board, recall, records, backstage, history, replays)
+    console = Console(view, operations, sessions, clock, board, recall, records, backstage, history, replays, trouble)
     add_pages(console, PAGES)
     ui.run_with(
         app,

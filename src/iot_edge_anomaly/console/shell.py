@@ -9,14 +9,14 @@ from nicegui import ui
 
 from iot_edge_anomaly.console.backstage import Backstage
 from iot_edge_anomaly.console.board import URGENT, Board
-from iot_edge_anomaly.console.elements import box, button, set_classes, text
-from iot_edge_anomaly.console.gate import SIGN_IN
+from iot_edge_anomaly.console.elements import box, button, set_classes, show, text
+from iot_edge_anomaly.console.gate import sign_in_address
 from iot_edge_anomaly.console.recall import Recall
 from iot_edge_anomaly.console.sessions import COOKIE, Sessions
 from iot_edge_anomaly.console.style import STYLE
 from iot_edge_anomaly.console.view import History, Operations, PlantView, Records, Replays
 from iot_edge_anomaly.core.clock import Clock
-from iot_edge_anomaly.security.principal import Principal
+from iot_edge_anomaly.security.principal import ForbiddenError, Principal
 
 BEAT_SECONDS = 0.5
 THEME_COOKIE = "iot_edge_anomaly_theme"
@@ -40,6 +40,8 @@ class Console:
     history: History | None = None
     """None: nothing is kept beyond what is in memory."""
     replays: Replays | None = None
+    trouble: Callable[[], str] = lambda: ""
+    """Why what is shown may not be how things are; empty: it is."""
 
 
 class PageSpec(NamedTuple):
@@ -57,16 +59,19 @@ class PageSpec(NamedTuple):
 class Visit:
     """One open tab: who looks at what."""
 
-    def __init__(self, console: Console, request: Request, who: Principal) -> None:
+    def __init__(self, console: Console, request: Request) -> None:
         self.console = console
         self.request = request
         self._session = request.cookies.get(COOKIE)
-        self._who = who
+        self._address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
     @property
     def who(self) -> Principal:
-        """Who looks, as of the last beat."""
-        return self._who
+        """Who looks. Raises ForbiddenError once the session has ended, in whatever tab that was."""
+        who = self.console.sessions.principal(self._session)
+        if who is None:
+            raise ForbiddenError("you are signed out; sign in again")
+        return who
 
     def now_ns(self) -> int:
         """Return the time."""
@@ -76,20 +81,14 @@ class Visit:
         """Call at once and then again and again, for as long as the tab is open and the session holds."""
 
         async def beat() -> None:
-            if self._is_signed_in():
+            if self.console.sessions.principal(self._session) is None:
+                ui.navigate.to(sign_in_address(self._address))
+            else:
                 made = update()
                 if made is not None:
                     await made
 
         return ui.timer(seconds, beat)
-
-    def _is_signed_in(self) -> bool:
-        who = self.console.sessions.principal(self._session)
-        if who is None:
-            ui.navigate.to(SIGN_IN)
-            return False
-        self._who = who
-        return True
 
 
 def add_pages(console: Console, pages: tuple[PageSpec, ...]) -> None:
@@ -102,11 +101,10 @@ def _add(console: Console, spec: PageSpec, pages: tuple[PageSpec, ...]) -> None:
     @ui.page(spec.path, title=f"{spec.title} · IoT Edge Anomaly")
     async def page(request: Request) -> None:
         ui.add_head_html(f"<style>{STYLE}</style>")
-        who = console.sessions.principal(request.cookies.get(COOKIE))
-        if who is None:
-            ui.navigate.to(SIGN_IN)
+        if console.sessions.principal(request.cookies.get(COOKIE)) is None:
+            ui.navigate.to(sign_in_address())
             return
-        visit = Visit(console, request, who)
+        visit = Visit(console, request)
         with box("iea console"):
             text("a", "Skip to the content", "skip").props("href=#content")
             _Frame(visit, spec, pages)
@@ -132,7 +130,9 @@ class _Frame:
                 self._count = text("a", "", "count").props("href=/alarms?state=open")
             self._theme = button(self._theme_name(), self._next_theme, "quiet theme", "Change the colours")
             with box("", "form").props("method=post action=/sign-out"):
-                text("button", "Sign out", "quiet").props(f'type=submit title="Signed in as {visit.who.name}"')
+                leave = text("button", "Sign out", "quiet").props("type=submit")
+                leave.props["title"] = f"Signed in as {visit.who.name}"
+        self._trouble = text("p", "", "problem trouble").props("role=status")
         self._update()
         visit.every(BEAT_SECONDS, self._update)
 
@@ -142,6 +142,8 @@ class _Frame:
         count = f"{len(lines)} asset{'' if len(lines) == 1 else 's'}"
         self._count.text = f"{count}, {urgent} with an alarm" if urgent else f"{count}, no alarm"
         set_classes(self._count, "count urgent" if urgent else "count")
+        self._trouble.text = self._visit.console.trouble()
+        show(self._trouble, bool(self._trouble.text))
 
     def _theme_name(self) -> str:
         return f"Colours: {self._theme_key()}"

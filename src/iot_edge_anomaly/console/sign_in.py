@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from iot_edge_anomaly.console.gate import SIGN_IN
+from iot_edge_anomaly.console.gate import SIGN_IN, own_page
 from iot_edge_anomaly.console.sessions import COOKIE, SESSION_LIFETIME, Sessions
 from iot_edge_anomaly.console.style import STYLE
 
@@ -22,12 +22,12 @@ def sign_in_routes(sessions: Sessions) -> APIRouter:
         return PlainTextResponse("ok")
 
     @routes.get(SIGN_IN)
-    def by_link(request: Request, token: str = "") -> Response:
-        return _enter(sessions, token, request) if token else _page()
+    def by_link(request: Request, token: str = "", wanted: str = "/") -> Response:
+        return _enter(sessions, token, wanted, request) if token else _page(wanted)
 
     @routes.post(SIGN_IN)
-    def by_form(request: Request, token: Annotated[str, Form()] = "") -> Response:
-        return _enter(sessions, token, request)
+    def by_form(request: Request, token: Annotated[str, Form()] = "", wanted: Annotated[str, Form()] = "/") -> Response:
+        return _enter(sessions, token, wanted, request)
 
     @routes.post("/sign-out")
     def leave(request: Request) -> Response:
@@ -39,11 +39,11 @@ def sign_in_routes(sessions: Sessions) -> APIRouter:
     return routes
 
 
-def _enter(sessions: Sessions, token: str, request: Request) -> Response:
+def _enter(sessions: Sessions, token: str, wanted: str, request: Request) -> Response:
     session = sessions.open(token)
     if session is None:
-        return _page(USED_UP, 403)
-    answer = RedirectResponse("/", 303)
+        return _page(wanted, USED_UP, 403)
+    answer = RedirectResponse(own_page(wanted), 303)
     answer.set_cookie(
         COOKIE,
         session,
@@ -55,7 +55,7 @@ def _enter(sessions: Sessions, token: str, request: Request) -> Response:
     return answer
 
 
-def _page(problem: str = "", status: int = 200) -> Response:
+def _page(wanted: str, problem: str = "", status: int = 200) -> Response:
     said = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
     return HTMLResponse(
         f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · IoT Edge Anomaly</title>
@@ -63,6 +63,7 @@ def _page(problem: str = "", status: int = 200) -> Response:
 <style>{STYLE}</style></head><body class="sign-in"><main class="iea"><h1>IoT Edge Anomaly</h1>
 <form method="post" action="{SIGN_IN}"><label for="token">Sign in with a token</label>{said}
 <input id="token" name="token" type="password" autocomplete="off" autofocus required spellcheck="false">
+<input name="wanted" type="hidden" value="{escape(wanted)}">
 <button class="primary" type="submit">Sign in</button></form>
 <p class="hint">The program prints a sign-in link when it starts. The owner's token lies in the data folder, in
 <code>security/owner.token</code>.</p></main></body></html>""",

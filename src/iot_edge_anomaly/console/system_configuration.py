@@ -39,7 +39,8 @@ class Configuration:
         visit.every(3600.0, self._show_versions)
 
     def _show_editor(self) -> None:
-        with box("card", "section").props(f'aria-label="{FILE}"'):
+        with box("card", "section") as card:
+            card.props["aria-label"] = FILE
             text("h2", f"Set up in the console: {FILE}")
             said = "[[connector]] and [[asset]] tables, read after the file of --config; later rules win."
             text("p", said, "hint")

@@ -1,8 +1,11 @@
 """Names of tenants, assets and sensors: their rules, subject tokens and partition. The one place that knows."""
 
+import difflib
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
@@ -10,6 +13,7 @@ from iot_edge_anomaly.core.errors import RejectedError
 
 MAX_NAME_BYTES = 200
 MAX_SENSOR_BYTES = 128
+MOST_COMPARED = 1_000
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _ENCODED = re.compile(r"=([0-9A-F]{2})")
@@ -32,6 +36,11 @@ class AssetKey(msgspec.Struct, frozen=True, order=True):
         if not slash or any(not segment.strip() for segment in name.split("/")):
             raise RejectedError(f"asset name {name!r} must read tenant/.../asset, each part filled")
         return cls(tenant, asset)
+
+
+def nearest(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
+    """Return the name that was most likely meant, of the first 1,000; empty: none is like it (likeness 0 to 1)."""
+    return next(iter(difflib.get_close_matches(name, islice(names, MOST_COMPARED), n=1, cutoff=likeness)), "")
 
 
 def sensor_name(name: str) -> str:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from iot_edge_anomaly.core.errors import RejectedError
+from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.core.outcomes import AlarmState, Contributor, Priority
-from iot_edge_anomaly.gateway.find import find_asset, no_such_alarm
+from iot_edge_anomaly.gateway.find import find_alarm, find_asset
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.views.plant import AlarmView
@@ -122,11 +122,14 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class AlarmDetail(msgspec.Struct, frozen=True):
-    """One alarm with the newest of what happened to it, in order, and all that was ever said of it."""
+    """One alarm with the newest of what happened to it, in order, and all that was ever said of it.
+
+    `verdicts` null: not known now, since the database cannot be read.
+    """
 
     alarm: Alarm
     transitions: tuple[Transition, ...]
-    verdicts: tuple[Judgement, ...]
+    verdicts: tuple[Judgement, ...] | None
 
 
 async def list_alarms(services: Services, call: Call) -> Alarms:
@@ -136,7 +139,8 @@ async def list_alarms(services: Services, call: Call) -> Alarms:
     if asked == AlarmsOf(limit=asked.limit, asset=asked.asset):
         found = services.plant.alarms(sys.maxsize) if key is None else services.plant.recent_alarms(key, sys.maxsize)
         open_ones = [alarm for alarm in found if call.principal.reaches(alarm.key.tenant) and alarm.is_open]
-        return Alarms(tuple(alarm_of(alarm) for alarm in open_ones[: asked.limit]))
+        answered = open_ones[: asked.limit]
+        return Alarms(tuple(map(alarm_of, answered)), _next(answered[-1]) if len(open_ones) > asked.limit else "")
     wanted = AlarmFilter(
         call.principal.tenants,
         asked.words,
@@ -154,19 +158,15 @@ async def list_alarms(services: Services, call: Call) -> Alarms:
 
 async def read_alarm(services: Services, call: Call) -> AlarmDetail:
     """Return one alarm with its history."""
-    alarm_id: str = call.parameters.id
-    record = await asyncio.to_thread(services.records.alarm, alarm_id)
-    live = services.plant.alarm(alarm_id)
-    found = record or (AlarmRecord(live) if live else None)
-    if found is None or not call.principal.reaches(found.alarm.key.tenant):
-        raise no_such_alarm(alarm_id)
-    verdicts = await asyncio.to_thread(services.records.verdicts, alarm_id)
-    events = [
-        Transition(each.event, each.before, each.after, each.time_ns, each.priority, each.by, each.note)
-        for each in found.alarm.transitions
-    ]
+    live = await find_alarm(services, call, call.parameters.id)
+    name = live.raised.alarm_id
+    try:
+        record = await asyncio.to_thread(services.records.alarm, name) or AlarmRecord(live)
+        verdicts = await asyncio.to_thread(services.records.verdicts, name)
+    except UnavailableError:
+        return AlarmDetail(alarm_of(live), _transitions(live), None)
     return AlarmDetail(
-        alarm_of(found.alarm, found.verdict), tuple(events), tuple(judgement_of(verdict) for verdict in verdicts)
+        alarm_of(record.alarm, record.verdict), _transitions(record.alarm), tuple(map(judgement_of, verdicts))
     )
 
 
@@ -193,15 +193,25 @@ def alarm_of(view: AlarmView, verdict: Verdict | None = None) -> Alarm:
     )
 
 
+def _transitions(of: AlarmView) -> tuple[Transition, ...]:
+    return tuple(
+        Transition(each.event, each.before, each.after, each.time_ns, each.priority, each.by, each.note)
+        for each in of.transitions
+    )
+
+
 def judgement_of(verdict: Verdict) -> Judgement:
     """Return a verdict as it is answered."""
     return Judgement(verdict.was_right, verdict.by, verdict.note, verdict.at_ns)
 
 
 def _page(found: Sequence[AlarmRecord], limit: int) -> Alarms:
-    last = found[-1].alarm.raised if len(found) == limit else None
     answered = tuple(alarm_of(record.alarm, record.verdict) for record in found)
-    return Alarms(answered, f"{last.time_ns}:{last.alarm_id}" if last else "")
+    return Alarms(answered, _next(found[-1].alarm) if len(found) == limit else "")
+
+
+def _next(last: AlarmView) -> str:
+    return f"{last.raised.time_ns}:{last.raised.alarm_id}"
 
 
 def _states(named: str) -> frozenset[AlarmState]:

@@ -1,15 +1,11 @@
 """Look up what a request names, as far as whoever asks may know of it."""
 
-import asyncio
-import contextlib
-import difflib
-
-from iot_edge_anomaly.core.errors import UnavailableError
-from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.gateway.problems import ProblemError, not_found
+from iot_edge_anomaly.core.names import AssetKey, nearest
+from iot_edge_anomaly.gateway.problems import not_found
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.security.principal import Permission
+from iot_edge_anomaly.views.lookup import known_alarm
 from iot_edge_anomaly.views.plant import AlarmView, AssetView
 
 
@@ -23,9 +19,9 @@ def find_asset(services: Services, call: Call, name: str, permission: Permission
     call.principal.require(permission, key.tenant)
     found = services.plant.asset(key)
     if found is None:
-        names = [str(asset.key) for asset in services.plant.assets() if call.principal.reaches(asset.key.tenant)]
-        close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else "nothing has come in from it yet"
+        names = (str(asset.key) for asset in services.plant.assets() if call.principal.reaches(asset.key.tenant))
+        close = nearest(str(key), names, likeness=0.4)
+        hint = f"did you mean {close}?" if close else "nothing has come in from it yet"
         raise not_found(f"there is no asset {key}; {hint}")
     return found
 
@@ -37,17 +33,8 @@ async def find_alarm(
 
     An alarm's id names no tenant, so one of another tenant is answered like one that is not there.
     """
-    found = services.plant.alarm(alarm_id)
-    if found is None:
-        with contextlib.suppress(UnavailableError):
-            record = await asyncio.to_thread(services.records.alarm, alarm_id)
-            found = record.alarm if record else None
+    found = await known_alarm(services.plant, services.records, alarm_id)
     if found is None or not call.principal.reaches(found.key.tenant):
-        raise no_such_alarm(alarm_id)
+        raise not_found(f"there is no alarm {alarm_id!r}; GET /v1/alarms?state=all lists them")
     call.principal.require(permission, found.key.tenant)
     return found
-
-
-def no_such_alarm(alarm_id: str) -> ProblemError:
-    """Return the 404 for an alarm."""
-    return not_found(f"there is no alarm {alarm_id!r}; GET /v1/alarms?state=all lists them")

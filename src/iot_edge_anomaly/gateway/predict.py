@@ -15,6 +15,10 @@ from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.security.principal import Permission
 
 LARGEST_VALUE = 1e100
+MOST_ROWS = 10_000
+MOST_VALUES = 1 << 16
+"""A larger window would keep all others waiting; `iot-edge-anomaly score` takes files of any length."""
+
 NO_MODEL = "no model knows these sensors: the last row is compared with the rows before it, and no budget is promised"
 BY_MODEL = (
     "scored by the model alone, from the first row of the window on: the more rows, the better it knows the state"
@@ -22,7 +26,7 @@ BY_MODEL = (
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows in time order, null where a value is missing; the last one is the one in question.
+    """Rows in time order, null where a value is missing; the last one is the one in question. At most 10,000 rows.
 
     `rows` is another name of `window`: give one of them. `sensors` names the columns. `model` is the digest of a fitted
     model (`sha256:...`); its sensors are the columns, in the order that `sensors` gives, or in its own. `asset` asks
@@ -119,6 +123,8 @@ def _matrix(window: Window) -> Matrix:
         raise RejectedError("every row must have the same number of values") from error
     if rows.ndim != 2 or rows.size == 0:
         raise RejectedError("a window needs at least one row of one value")
+    if len(rows) > MOST_ROWS or rows.size > MOST_VALUES:
+        raise RejectedError(f"a window has at most {MOST_ROWS} rows and {MOST_VALUES} values; send its last rows")
     if window.sensors and len(window.sensors) != rows.shape[1]:
         raise RejectedError(f"{len(window.sensors)} names for {rows.shape[1]} columns")
     if (np.abs(rows) > LARGEST_VALUE).any():

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from iot_edge_anomaly.observability.health import Check
 from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.operations.acts import Operations
 from iot_edge_anomaly.operations.rule_store import RuleStore
-from iot_edge_anomaly.views.follow import follow_plant
+from iot_edge_anomaly.operations.set_aside import SetAsideDesk
+from iot_edge_anomaly.views.follow import CatchUp, follow_plant
 from iot_edge_anomaly.views.plant import Plant
 from iot_edge_anomaly.views.rules import keep_rules
 
@@ -38,7 +39,13 @@ class Followed:
     """The plant as it is followed; `fault` says why it is not any more."""
 
     plant: Plant
+    catch_up: CatchUp = field(default_factory=CatchUp)
     fault: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the plant cannot be told now; empty: it can."""
+        return self.fault or ("" if self.catch_up.is_done else "what is stored is still being read; try again soon")
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,15 @@ class Services:
     scoring: Scoring
     followed: Followed
     operations: Operations
+    desk: SetAsideDesk
     records: "Records"
 
     @property
     def plant(self) -> Plant:
         """The plant as of the newest commits. Raises UnavailableError rather than tell what is out of date."""
-        if self.followed.fault:
-            raise UnavailableError(self.followed.fault)
+        if self.followed.trouble:
+            raise UnavailableError(self.followed.trouble)
+        self.require_bus()
         return self.followed.plant
 
     def require_bus(self) -> None:
@@ -71,10 +80,10 @@ class Services:
     def checks(self) -> tuple[Check, ...]:
         """Return the facts that readiness rests on."""
         connected = self.bus.is_connected
-        fault = self.followed.fault
+        trouble = self.followed.trouble
         return (
             Check("bus", connected, "connected" if connected else "cannot be reached; is the broker up?"),
-            Check("plant", not fault, fault or "followed"),
+            Check("plant", not trouble, trouble or "followed"),
         )
 
 
@@ -100,14 +109,16 @@ async def open_services(data_dir: Path) -> AsyncIterator[Services]:
         tasks.start_soon(keep_rules, bus, plant)
         records, clock = Records(open_database(view_database(data_dir))), SystemClock()
         operations = Operations(plant, intake, clock, RuleStore(bus, intake, clock), records)
-        yield Services(data_dir, address, bus, intake, Recent(), Models(bus), Scoring(), followed, operations, records)
+        desk = SetAsideDesk(plant, bus, intake, clock)
+        models = Models(bus)
+        yield Services(data_dir, address, bus, intake, Recent(), models, Scoring(), followed, operations, desk, records)
         tasks.cancel_scope.cancel()
 
 
 async def _follow(bus: Bus, partitions: int, followed: Followed) -> None:
     """Follow the plant; readings are taken in even when what they led to cannot be read."""
     try:
-        await follow_plant(bus, partitions, followed.plant)
+        await follow_plant(bus, partitions, followed.plant, catch_up=followed.catch_up)
     except* FatalError as errors:
         followed.fault = str(errors.exceptions[0])
         log.error("the plant cannot be followed any more", error=followed.fault)

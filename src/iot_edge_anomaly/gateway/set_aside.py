@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 
-from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.gateway.route import Call, Route
 from iot_edge_anomaly.gateway.services import Services
 from iot_edge_anomaly.operations.set_aside import LONGEST_PAYLOAD, Aside, Fate, SetAsideDesk
@@ -91,8 +90,9 @@ async def dismiss(services: Services, call: Call) -> Dismissed:
 
 
 def _desk(services: Services) -> SetAsideDesk:
-    services.require_bus()
-    return SetAsideDesk(services.plant, services.bus, services.intake, SystemClock())
+    """Return the desk, of a plant that is known as it is now."""
+    _ = services.plant
+    return services.desk
 
 
 def _record(one: Aside) -> SetAsideRecord:

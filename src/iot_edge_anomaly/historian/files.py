@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.historian.columns import Block, Values, Words
 from iot_edge_anomaly.historian.schema import FLAT, SCHEMAS, Kind
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 if TYPE_CHECKING:
     from arro3.core import RecordBatch, RecordBatchReader
 
@@ -83,15 +85,20 @@ def _read_cells(batch: "RecordBatch", name: str, kind: Kind) -> list[object]:
     column = batch.column(name)
     if kind is Kind.TIMESTAMP:
         return _times(column.cast(DataType.int64()).to_numpy())
-    return list(column.to_pylist())
+    return [_plain(cell) if isinstance(cell, str) else cell for cell in column.to_pylist()]
 
 
 def _cells(values: Values, kind: Kind) -> list[object]:
     if isinstance(values, Words):
-        plain = [str(word) for word in values.words]
+        plain = [_plain(str(word)) for word in values.words]
         return [plain[code] for code in values.codes.tolist()]
     assert isinstance(values, np.ndarray)
     return _times(values) if kind is Kind.TIMESTAMP else list(values.tolist())
+
+
+def _plain(word: str) -> str:
+    """Return text that no spreadsheet takes for a formula: names and notes come from whoever may send readings."""
+    return f"'{word}" if word.startswith(_FORMULA_STARTS) else word
 
 
 def _times(microseconds: NDArray[np.generic]) -> list[object]:

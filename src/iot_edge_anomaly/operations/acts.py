@@ -4,8 +4,6 @@ Whoever has no access to a tenant learns nothing of it: the permission is checke
 from tenants that the principal reaches.
 """
 
-import asyncio
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,16 +11,16 @@ from typing import Protocol
 
 from iot_edge_anomaly.component.connector import Intake
 from iot_edge_anomaly.core.clock import Clock
-from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Acknowledge, Feedback, Maintenance, NewNormal, Noted, Shelve
-from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.names import AssetKey, nearest
 from iot_edge_anomaly.operations.conditions import conditions_of
 from iot_edge_anomaly.operations.limits import check_order, told, with_limits
 from iot_edge_anomaly.operations.rule_store import LimitsSet, Sources
 from iot_edge_anomaly.pipeline.settings import SensorSettings, sensor_settings, settings_for
 from iot_edge_anomaly.security.principal import Permission, Principal
+from iot_edge_anomaly.views.lookup import AlarmLookup, known_alarm
 from iot_edge_anomaly.views.plant import Plant
-from iot_edge_anomaly.views.records import AlarmRecord
 
 LONGEST = timedelta(days=90)
 """Nothing is silenced for longer at once."""
@@ -42,14 +40,6 @@ class Rules(Protocol):
 
     async def change(self, edit: Callable[[Sources], Sources]) -> Sources:
         """Change that and return once it is in force; `edit` may be called more than once."""
-        ...
-
-
-class AlarmLookup(Protocol):
-    """Knows the alarms of months; called in a thread. Raises UnavailableError."""
-
-    def alarm(self, alarm_id: str) -> AlarmRecord | None:
-        """Return one alarm."""
         ...
 
 
@@ -144,26 +134,24 @@ class Operations:
         if len(note) > LONGEST_NOTE:
             raise RejectedError(f"a note of {len(note)} characters is too long; at most {LONGEST_NOTE}")
         if self.plant.asset(key) is None:
-            names = [str(asset.key) for asset in self.plant.assets() if by.reaches(asset.key.tenant)]
+            names = (str(asset.key) for asset in self.plant.assets() if by.reaches(asset.key.tenant))
             raise RejectedError(f"there is no asset {key}{_hint(str(key), names, 'nothing has come in from it yet')}")
 
     def _check_alarm(self, key: AssetKey, alarm_id: str) -> None:
         found = self.plant.alarm(alarm_id)
         if found is None or found.key != key:
-            names = [alarm.raised.alarm_id for alarm in self.plant.recent_alarms(key)]
-            hint = _hint(alarm_id, names, "list them with: iot-edge-anomaly alarms")
-            raise RejectedError(f"{key} has no alarm {alarm_id!r} among the recent ones{hint}")
+            raise self._unknown_alarm(key, alarm_id)
+
+    def _unknown_alarm(self, key: AssetKey, alarm_id: str) -> RejectedError:
+        names = [alarm.raised.alarm_id for alarm in self.plant.recent_alarms(key)]
+        hint = _hint(alarm_id, names, "list them with: iot-edge-anomaly alarms")
+        return RejectedError(f"{key} has no alarm {alarm_id!r} among the recent ones{hint}")
 
     async def _check_known(self, key: AssetKey, alarm_id: str) -> None:
-        """Return if the asset has this alarm; of old ones the records know."""
-        if self.plant.alarm(alarm_id) is None and self.records is not None:
-            try:
-                found = await asyncio.to_thread(self.records.alarm, alarm_id)
-            except UnavailableError:
-                found = None
-            if found is not None and found.alarm.key == key:
-                return
-        self._check_alarm(key, alarm_id)
+        """Return if the asset has this alarm, however old."""
+        found = await known_alarm(self.plant, self.records, alarm_id)
+        if found is None or found.key != key:
+            raise self._unknown_alarm(key, alarm_id)
 
     def _open_to(self, by: Principal, alarm_id: str) -> AssetKey:
         """Return whose alarm this is; one of another tenant is answered like one that is not there."""
@@ -194,5 +182,5 @@ def _nanoseconds(span: timedelta) -> int:
 
 
 def _hint(name: str, known: Iterable[str], otherwise: str) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f"; {otherwise}"
+    close = nearest(name, known)
+    return f"; did you mean {close}?" if close else f"; {otherwise}"

@@ -28,10 +28,11 @@ class TokenKind(StrEnum):
 
     BEARER = "bearer"
     SIGN_IN = "sign-in"
+    SESSION = "session"
 
 
 class TokenRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a token. `expires_ns` None: valid until revoked."""
+    """What is kept of a token. `expires_ns` None: valid until revoked. `parent`: the token that a session rests on."""
 
     id: str
     name: str
@@ -41,6 +42,7 @@ class TokenRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     permissions: frozenset[Permission]
     created_ns: int
     expires_ns: int | None = None
+    parent: str = ""
 
     @property
     def principal(self) -> Principal:
@@ -66,19 +68,19 @@ class TokenStore:
         self._next_look = float("-inf")
         self._seen: tuple[int, int, int] | None = None
         self._by_id: dict[str, TokenRecord] = {}
-        self._verified: dict[str, tuple[Principal, int]] = {}
+        self._verified: dict[tuple[str, TokenKind], tuple[Principal, int]] = {}
 
-    def verify(self, token: str) -> Principal | None:
-        """Return who presents this bearer token; None when it is unknown, wrong, revoked or expired.
+    def verify(self, token: str, kind: TokenKind = TokenKind.BEARER) -> Principal | None:
+        """Return who presents this token; None when it is unknown, of another kind, wrong, revoked or expired.
 
         Costs under a microsecond for a token seen before. Raises ConfigError while the file cannot be read.
         """
         if time.monotonic() >= self._next_look:
             self._look()
-        known = self._verified.get(token)
+        known = self._verified.get((token, kind))
         if known is None:
             self._look()
-            known = self._remember(token)
+            known = self._remember(token, kind)
         return known[0] if known is not None and self._clock.now_ns() < known[1] else None
 
     def create(
@@ -102,6 +104,21 @@ class TokenStore:
         """Make a token that `redeem` takes once, for a link to the console."""
         return self.create(principal, lifetime=lifetime, kind=TokenKind.SIGN_IN)
 
+    def open_session(self, token: str, lifetime: timedelta) -> str | None:
+        """Return a session of whoever presents this bearer token; it ends with the token, if not before.
+
+        None when the token is good for nothing.
+        """
+        with changing(self._path):
+            records = self._unexpired()
+            parent = _matching(token, {record.id: record for record in records}, TokenKind.BEARER)
+            if parent is None:
+                return None
+            session, record = _mint(parent.principal, TokenKind.SESSION, self._clock.now_ns(), lifetime)
+            ends = [ns for ns in (record.expires_ns, parent.expires_ns) if ns is not None]
+            self._write((*records, msgspec.structs.replace(record, expires_ns=min(ends), parent=parent.id)))
+        return session
+
     def redeem(self, token: str) -> Principal | None:
         """Use up a sign-in token; None when it is unknown, expired, or was used before, by any process."""
         with changing(self._path):
@@ -117,10 +134,10 @@ class TokenStore:
         return self._unexpired()
 
     def revoke(self, token_id: str) -> bool:
-        """Forget a token; False when there is none with this id."""
+        """Forget a token, and the sessions that rest on it; False when there is none with this id."""
         with changing(self._path):
             records = self._unexpired()
-            kept = tuple(record for record in records if record.id != token_id)
+            kept = tuple(record for record in records if token_id not in (record.id, record.parent))
             self._write(kept)
         return len(kept) < len(records)
 
@@ -132,13 +149,13 @@ class TokenStore:
             self._verified.clear()
             self._seen = seen
 
-    def _remember(self, token: str) -> tuple[Principal, int] | None:
-        record = _matching(token, self._by_id, TokenKind.BEARER)
+    def _remember(self, token: str, kind: TokenKind) -> tuple[Principal, int] | None:
+        record = _matching(token, self._by_id, kind)
         if record is None:
             return None
         never = 2**63
         known = (record.principal, never if record.expires_ns is None else record.expires_ns)
-        self._verified[token] = known
+        self._verified[token, kind] = known
         return known
 
     def _unexpired(self) -> tuple[TokenRecord, ...]:

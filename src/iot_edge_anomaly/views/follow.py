@@ -4,6 +4,8 @@ What stands since before that stretch, assets that fell silent and alarms that n
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import structlog
 
@@ -24,31 +26,67 @@ WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.5
 
 
-async def follow_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
+class CatchUp:
+    """Tells whether a view has come to the end of what was stored when its following began."""
+
+    def __init__(self) -> None:
+        self._missing: dict[int, int] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what the view shows is whole."""
+        return self._missing == {}
+
+    def begin(self, ends: Mapping[int, int]) -> None:
+        """Note the last message of each partition that has one."""
+        self._missing = dict(ends)
+
+    def reached(self, partition: int, seq: int) -> None:
+        """Note how far a partition was applied."""
+        if self._missing and seq >= self._missing.get(partition, seq + 1):
+            del self._missing[partition]
+
+
+class _Stretch(NamedTuple):
+    """From where on commits are to be read, and the last one of each partition that has any there."""
+
+    start: int
+    ends: Mapping[int, int]
+
+
+async def follow_plant(
+    bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES, catch_up: CatchUp | None = None
+) -> None:
     """Apply commits of all partitions until cancelled, through restarts of the server."""
-    start = await _until_begun(bus, partitions, plant, look_back)
+    stretch = await _until_begun(bus, partitions, plant, look_back)
+    catch_up = catch_up or CatchUp()
+    catch_up.begin(stretch.ends)
     async with asyncio.TaskGroup() as tasks:
         for partition in range(partitions):
-            tasks.create_task(_follow(bus, partition, plant, start))
+            tasks.create_task(_follow(bus, partition, plant, stretch.start, catch_up))
 
 
 async def read_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = LOOK_BACK_MESSAGES) -> None:
     """Apply what is stored now, the same bounded stretch, and return. Raises UnavailableError."""
-    start = await _begin(bus, partitions, plant, look_back)
+    stretch = await _begin(bus, partitions, plant, look_back)
     for partition in range(partitions):
-        position = start - 1
+        position = stretch.start - 1
         while messages := await bus.read(OUTCOMES, outcomes_subject(partition), position + 1):
             _apply(messages, plant)
             position = messages[-1].seq
 
 
-async def _follow(bus: Bus, partition: int, plant: Plant, start: int) -> None:
+async def _follow(bus: Bus, partition: int, plant: Plant, start: int, catch_up: CatchUp) -> None:
     follower = bus.follow(OUTCOMES, outcomes_subject(partition), start)
     while True:
         try:
-            _apply(await follower.fetch(WAIT_SECONDS), plant)
+            messages = await follower.fetch(WAIT_SECONDS)
         except UnavailableError:
             await asyncio.sleep(PAUSE_SECONDS)
+            continue
+        _apply(messages, plant)
+        if messages:
+            catch_up.reached(partition, messages[-1].seq)
 
 
 def _apply(messages: list[Message], plant: Plant) -> None:
@@ -59,7 +97,7 @@ def _apply(messages: list[Message], plant: Plant) -> None:
             log.error("a stored commit cannot be read; left out of the view", seq=message.seq, error=str(error))
 
 
-async def _until_begun(bus: Bus, partitions: int, plant: Plant, look_back: int) -> int:
+async def _until_begun(bus: Bus, partitions: int, plant: Plant, look_back: int) -> _Stretch:
     while True:
         try:
             return await _begin(bus, partitions, plant, look_back)
@@ -67,10 +105,12 @@ async def _until_begun(bus: Bus, partitions: int, plant: Plant, look_back: int) 
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _begin(bus: Bus, partitions: int, plant: Plant, look_back: int) -> int:
-    """Return from where on commits are to be read; what stands since before is in the plant then."""
+async def _begin(bus: Bus, partitions: int, plant: Plant, look_back: int) -> _Stretch:
+    """Return what is to be read; what stands since before is in the plant then."""
     state = (await bus.stream_info(OUTCOMES))["state"]
     start = max(int(state["first_seq"]), int(state["last_seq"]) - look_back + 1, 1)
     if start > 1:
         await read_standing(bus, partitions, plant)
-    return start
+    last = {partition: await bus.last(OUTCOMES, outcomes_subject(partition)) for partition in range(partitions)}
+    ends = {number: message.seq for number, message in last.items() if message is not None and message.seq >= start}
+    return _Stretch(start, ends)

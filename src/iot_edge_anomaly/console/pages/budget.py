@@ -82,7 +82,8 @@ class _Shown:
         text("h2", "Asset by asset, worst first")
         with box("filters", "form").props("method=get action=/budget role=search"):
             if self._search.weeks != WEEKS[0]:
-                box("", "input").props(f"type=hidden name=weeks defaultValue={self._search.weeks}")
+                weeks = box("", "input")
+                weeks.props.update({"type": "hidden", "name": "weeks", "defaultValue": self._search.weeks})
             field("Asset or place", "words", self._search.words, "search", "words")
             text("button", "Find").props("type=submit")
 

@@ -53,7 +53,8 @@ class _FirstStart:
         visit.every(BEAT_SECONDS, self._update)
 
     def _update(self) -> None:
-        show(self._box, not self._visit.console.board.lines(self._visit.who))
+        console = self._visit.console
+        show(self._box, not console.trouble() and not console.board.lines(self._visit.who))
 
 
 class _Sheet:

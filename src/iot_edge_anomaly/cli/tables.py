@@ -1,0 +1,14 @@
+"""Tables in the terminal. Names and reasons come from whoever may send readings: they are shown, never obeyed."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table whose cells are plain text."""
+    made = Table(*columns)
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made
