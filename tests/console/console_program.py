@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import anyio
+from seeded_exports import SeededExports  # type: ignore[import-not-found]
 from seeded_history import write_history  # type: ignore[import-not-found]
 from seeded_past import tell_past  # type: ignore[import-not-found]
 from seeded_plant import SeededPlant  # type: ignore[import-not-found]
@@ -43,6 +44,7 @@ async def main(data_dir: Path, port: int) -> None:
         records=records,
         history=history,
         replays=SeededReplays(plant),
+        exports=SeededExports(plant),
         trouble=lambda: "The bus cannot be reached: what you see is how things were." if plant.is_down else "",
     )
 

@@ -170,6 +170,25 @@ def test_what_came_in_is_exported_as_it_came(demo: WholeDemo, tmp_path: Path) ->
     assert sorted(rows) == [("flow", 12.0), ("flow", 12.0), ("pressure", CALM_BAR), ("pressure", HIGH_BAR)]
 
 
+@looks
+def test_what_came_in_is_downloaded_from_the_page(
+    demo: WholeDemo, sit: Sit, size: str, colours: str, tmp_path: Path
+) -> None:
+    asset = f"acme/site-1/line-5/press-{size}"
+    demo.send(asset, [CALM_BAR, HIGH_BAR])
+    page = sit(size, colours)
+    page.goto(f"{demo.url}/asset/{asset}")
+    page.get_by_role("button", name="Export…").click()
+    dialog = page.get_by_role("dialog", name="Export")
+    dialog.get_by_label("Time").select_option("Everything that is kept")
+    with page.expect_download() as downloading:
+        dialog.get_by_role("button", name="Download").click()
+    downloading.value.save_as(tmp_path / "readings.csv")
+    with (tmp_path / "readings.csv").open(newline="") as file:
+        rows = [(row["sensor"], float(row["value"])) for row in csv.DictReader(file)]
+    assert sorted(rows) == [("flow", 12.0), ("flow", 12.0), ("pressure", CALM_BAR), ("pressure", HIGH_BAR)]
+
+
 def grave_faults(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from iot_edge_anomaly.core.errors import ConfigError, IotEdgeAnomalyError, RejectedError
+from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import Table, read_history
 from iot_edge_anomaly.training.fit_file import fit_csv, parse_budget
 from iot_edge_anomaly.training.score_file import score_csv
-from iot_edge_anomaly.training.whole_file import write_whole
 
 ROWS = 400
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from iot_edge_anomaly.app.additions import findings
-from iot_edge_anomaly.app.history import open_history, run_historian
+from iot_edge_anomaly.app.history import history_folder, open_history, run_historian
 from iot_edge_anomaly.app.ports import recorded_port
 from iot_edge_anomaly.app.settings import Settings
 from iot_edge_anomaly.app.taking_in import take_in
@@ -20,6 +20,7 @@ from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.operations.acts import Operations
 from iot_edge_anomaly.operations.admit import Admit
 from iot_edge_anomaly.operations.configure import Configure
+from iot_edge_anomaly.operations.exports import Exports
 from iot_edge_anomaly.operations.replays import Replays
 from iot_edge_anomaly.operations.rule_store import RuleStore
 from iot_edge_anomaly.operations.set_aside import SetAsideDesk
@@ -101,6 +102,7 @@ async def run_console(settings: Settings, data_dir: Path) -> None:
                 ),
                 history=open_history(settings, data_dir),
                 replays=Replays(bus),
+                exports=Exports(bus, history_folder(data_dir), address.partitions),
                 trouble=lambda: _trouble(bus, catch_up),
             )
 

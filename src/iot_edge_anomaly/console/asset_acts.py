@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from nicegui import ui
-
 from iot_edge_anomaly.console.alarm_acts import SHELVED_FOR
-from iot_edge_anomaly.console.elements import box, choice, do, field, on_submit, open_dialog, text
+from iot_edge_anomaly.console.elements import asking, box, choice, do, field, on_submit, open_dialog, text
 from iot_edge_anomaly.console.shell import Visit
 from iot_edge_anomaly.console.words import duration, sensor_title, sensor_unit
 from iot_edge_anomaly.core.errors import RejectedError
@@ -32,13 +30,13 @@ class AssetActs:
     def __init__(self, visit: Visit, key: AssetKey, settings: AssetSettings) -> None:
         self._visit, self._key, self._settings = visit, key, settings
         self._sensor = ""
-        with _dialog("Maintenance") as self._maintenance, box("", "form") as form:
+        with asking("Maintenance") as self._maintenance, box("", "form") as form:
             text("p", "Somebody works on the asset: no alarms meanwhile, and nothing is learned.", "hint")
             _why()
             choice("For", "span", {name: title for name, (title, _) in SHELVED_FOR.items()}, "1h")
             _buttons("Begin")
         on_submit(form, self._begin)
-        with _dialog("This is the new normal") as self._new_normal, box("", "form") as form:
+        with asking("This is the new normal") as self._new_normal, box("", "form") as form:
             text("p", WARNING.format(time=_learning_time(settings)), "warning")
             _why()
             with box("check", "label"):
@@ -46,7 +44,7 @@ class AssetActs:
                 text("span", "Nothing is wrong with the asset as it is now")
             _buttons("Learn anew")
         on_submit(form, self._learn_anew)
-        with _dialog("Limits") as self._limits, box("", "form") as form:
+        with asking("Limits") as self._limits, box("", "form") as form:
             self._fields = box("fields")
             _why()
             _buttons("Set the limits")
@@ -97,13 +95,6 @@ class AssetActs:
             raise RejectedError("no limit was changed")
         operations = self._visit.console.operations
         await operations.set_limits(self._visit.who, self._key, self._sensor, changed, _reason(said))
-
-
-def _dialog(title: str) -> ui.element:
-    dialog = box("asking", "dialog")
-    with dialog:
-        dialog.props["aria-labelledby"] = text("h2", title).html_id
-    return dialog
 
 
 def _why() -> None:

@@ -7,6 +7,7 @@ from iot_edge_anomaly.console.alarm_cards import AlarmCards
 from iot_edge_anomaly.console.alarm_history import AlarmHistory, AlarmsThen
 from iot_edge_anomaly.console.asset_acts import AssetActs
 from iot_edge_anomaly.console.asset_alarms import AssetAlarms
+from iot_edge_anomaly.console.asset_export import AssetExport
 from iot_edge_anomaly.console.asset_places import above, place_of
 from iot_edge_anomaly.console.asset_search import AssetSearch, assets_address
 from iot_edge_anomaly.console.asset_trend import AssetTrend
@@ -33,7 +34,7 @@ class AssetPane:
         with box("pane", "section") as pane:
             pane.props["aria-label"] = key.asset
             acts = AssetActs(visit, key, self.settings)
-            self._header(acts)
+            self._header(acts, AssetExport(key) if visit.console.exports else None)
             self._alarms = AlarmCards(visit, AlarmActs(visit), self.settings)
             self._then = AlarmsThen()
             with box("waiting") as self._waiting:
@@ -47,7 +48,7 @@ class AssetPane:
             self._sensors = SensorTable(self.settings, self._trend.choose, limits)
             self._history = AlarmHistory(key)
 
-    def _header(self, acts: AssetActs) -> None:
+    def _header(self, acts: AssetActs, export: AssetExport | None) -> None:
         place = place_of(self._key)
         with box("heading", "header"):
             link("‹ All assets", "/assets", "back")
@@ -58,8 +59,10 @@ class AssetPane:
                 with box("line"):
                     text("h1", self._key.asset.rpartition("/")[2])
                     self._state = text("span", "", "state")
-            if self._may_operate:
-                with box("buttons"):
+            with box("buttons"):
+                if export is not None:
+                    button("Export…", export.ask, hint="What came in and what was concluded, as a file")
+                if self._may_operate:
                     hint = "Somebody works on the asset: no alarms, nothing learned"
                     self._start = button("Maintenance…", acts.ask_maintenance, hint=hint)
                     self._end = button("End maintenance", acts.end_maintenance)

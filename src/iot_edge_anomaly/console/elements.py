@@ -74,6 +74,14 @@ def on_submit(form: ui.element, act: Callable[[Mapping[str, str]], Awaitable[Non
     )
 
 
+def asking(title: str) -> ui.element:
+    """Add a dialog that asks for something; it is shown by `open_dialog`."""
+    dialog = box("asking", "dialog")
+    with dialog:
+        dialog.props["aria-labelledby"] = text("h2", title).html_id
+    return dialog
+
+
 def open_dialog(dialog: ui.element) -> None:
     """Open a `dialog`: the browser keeps the focus in it, closes it with Escape, and gives the focus back."""
     ui.run_javascript(f"document.getElementById('{dialog.html_id}').showModal()")

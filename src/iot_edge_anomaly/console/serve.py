@@ -9,13 +9,14 @@ from nicegui import ui
 
 from iot_edge_anomaly.console.backstage import Backstage
 from iot_edge_anomaly.console.board import Board
+from iot_edge_anomaly.console.download import download_routes
 from iot_edge_anomaly.console.gate import Gate
 from iot_edge_anomaly.console.pages.catalog import PAGES
 from iot_edge_anomaly.console.recall import Recall
 from iot_edge_anomaly.console.sessions import Sessions
 from iot_edge_anomaly.console.shell import Console, add_pages
 from iot_edge_anomaly.console.sign_in import sign_in_routes
-from iot_edge_anomaly.console.view import History, Operations, PlantView, Records, Replays
+from iot_edge_anomaly.console.view import Exports, History, Operations, PlantView, Records, Replays
 from iot_edge_anomaly.core.clock import Clock, SystemClock
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.security.tokens import TokenStore
@@ -39,6 +40,7 @@ async def run_console(
     backstage: Backstage | None = None,
     history: History | None = None,
     replays: Replays | None = None,
+    exports: Exports | None = None,
     trouble: Callable[[], str] = lambda: "",
 ) -> None:
     """Serve until SIGTERM or SIGINT, in the caller's event loop. Raises ConfigError when the port cannot be had.
@@ -48,8 +50,12 @@ async def run_console(
     sessions, clock = Sessions(tokens), clock or SystemClock()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(sign_in_routes(sessions))
+    if exports is not None:
+        app.include_router(download_routes(sessions, exports, clock))
     board, recall = Board(view, clock), Recall(clock)
-    console = Console(view, operations, sessions, clock, board, recall, records, backstage, history, replays, trouble)
+    console = Console(
+        view, operations, sessions, clock, board, recall, records, backstage, history, replays, exports, trouble
+    )
     add_pages(console, PAGES)
     ui.run_with(
         app,

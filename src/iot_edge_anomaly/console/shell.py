@@ -14,7 +14,7 @@ from iot_edge_anomaly.console.gate import sign_in_address
 from iot_edge_anomaly.console.recall import Recall
 from iot_edge_anomaly.console.sessions import COOKIE, Sessions
 from iot_edge_anomaly.console.style import STYLE
-from iot_edge_anomaly.console.view import History, Operations, PlantView, Records, Replays
+from iot_edge_anomaly.console.view import Exports, History, Operations, PlantView, Records, Replays
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.security.principal import ForbiddenError, Principal
 
@@ -40,6 +40,8 @@ class Console:
     history: History | None = None
     """None: nothing is kept beyond what is in memory."""
     replays: Replays | None = None
+    exports: Exports | None = None
+    """None: nothing can be downloaded."""
     trouble: Callable[[], str] = lambda: ""
     """Why what is shown may not be how things are; empty: it is."""
 

@@ -4,11 +4,11 @@ from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from iot_edge_anomaly.console.gate import SIGN_IN, own_page
+from iot_edge_anomaly.console.plain_page import plain_page
 from iot_edge_anomaly.console.sessions import COOKIE, SESSION_LIFETIME, Sessions
-from iot_edge_anomaly.console.style import STYLE
 
 USED_UP = "That token is not valid any more. A sign-in link works once, for 15 minutes; an access token until revoked."
 
@@ -57,15 +57,13 @@ def _enter(sessions: Sessions, token: str, wanted: str, request: Request) -> Res
 
 def _page(wanted: str, problem: str = "", status: int = 200) -> Response:
     said = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-    return HTMLResponse(
-        f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · IoT Edge Anomaly</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<style>{STYLE}</style></head><body class="sign-in"><main class="iea"><h1>IoT Edge Anomaly</h1>
-<form method="post" action="{SIGN_IN}"><label for="token">Sign in with a token</label>{said}
+    return plain_page(
+        "Sign in",
+        f"""<form method="post" action="{SIGN_IN}"><label for="token">Sign in with a token</label>{said}
 <input id="token" name="token" type="password" autocomplete="off" autofocus required spellcheck="false">
 <input name="wanted" type="hidden" value="{escape(wanted)}">
 <button class="primary" type="submit">Sign in</button></form>
 <p class="hint">The program prints a sign-in link when it starts. The owner's token lies in the data folder, in
-<code>security/owner.token</code>.</p></main></body></html>""",
+<code>security/owner.token</code>.</p>""",
         status,
     )

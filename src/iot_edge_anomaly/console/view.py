@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal, Protocol
 
 from iot_edge_anomaly.bus.capsule import Replay
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.historian.export import Exported, Format, What
 from iot_edge_anomaly.historian.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetSettings, SensorSettings
 from iot_edge_anomaly.security.principal import Principal
@@ -85,6 +87,14 @@ class Replays(Protocol):
 
     async def replay(self, by: Principal, key: AssetKey, alarm_id: str) -> Replay:
         """Return how it compares. Raises ForbiddenError, UnavailableError, or RejectedError that says why it cannot."""
+        ...
+
+
+class Exports(Protocol):
+    """Write what is known of an asset as a file."""
+
+    async def write(self, by: Principal, key: AssetKey, what: What, form: Format, since_ns: int, out: Path) -> Exported:
+        """Write the rows since a time. Raises ForbiddenError, UnavailableError, or RejectedError that says why not."""
         ...
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.registry.artefact import TrainingFacts, digest, pack
+from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import Table, read_history
-from iot_edge_anomaly.training.whole_file import write_whole
 
 WEEK_SECONDS = 7 * 86400.0
 _PER_WEEK = {"hour": 168.0, "day": 7.0, "week": 1.0, "month": 12 / 52.18, "year": 1 / 52.18}

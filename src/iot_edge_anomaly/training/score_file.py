@@ -12,8 +12,8 @@ from iot_edge_anomaly.component.detector import Detector, Matrix, Scores
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import RowQuality
 from iot_edge_anomaly.registry.artefact import read_manifest, unpack
+from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import Chunk, Table
-from iot_edge_anomaly.training.whole_file import write_whole
 
 Progress = Callable[[int], None]
 """Told how many rows are done."""
