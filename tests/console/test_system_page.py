@@ -13,6 +13,7 @@ from seen import LOOKS, looked_at  # type: ignore[import-not-found]
 from whole_system import WholeSystem  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.connectors.health import read_health
+from iot_edge_anomaly.security.devices import create_device, devices
 from iot_edge_anomaly.security.principal import Permission, Principal, owner
 
 pytestmark = [pytest.mark.system, pytest.mark.server]
@@ -140,6 +141,23 @@ def test_configuration_is_checked_compared_applied_taken_into_use_and_brought_ba
     expect(apply).to_be_enabled()
 
 
+def test_who_may_come_in_is_listed_and_taken_away(system: WholeSystem, page: Page) -> None:
+    create_device(system.data_dir, "mill-9", "mills")
+    create_device(system.data_dir, "press-9", "rival")
+    token = system.tokens.create(Principal("plc-9", frozenset({"mills"}), frozenset({Permission.WRITE_READINGS})))
+    go(page, system, "/system?show=access", ADA)
+    expect(page.get_by_role("region", name="Devices")).to_contain_text("mill-9")
+    expect(page.get_by_text("press-9")).to_have_count(0)
+    for name in ("mill-9", "plc-9"):
+        page.get_by_role("button", name=f"Take away {name}").click()
+        page.get_by_role("button", name="Keep it").locator("visible=true").click()
+        page.get_by_role("button", name=f"Take away {name}").click()
+        page.get_by_role("button", name="Take it away").locator("visible=true").click()
+        expect(page.get_by_role("button", name=f"Take away {name}")).to_have_count(0)
+    assert [device.user for device in devices(system.data_dir)] == ["press-9"]
+    assert system.tokens.verify(token) is None
+
+
 def test_secrets_are_hidden(system: WholeSystem, page: Page) -> None:
     go(page, system, "/system?show=configuration")
     expect(page.locator("pre.file")).to_contain_text("# once nats://…@elsewhere:4222")
@@ -173,6 +191,11 @@ def test_every_part_is_fit_for_all(system: WholeSystem, page: Page, scheme: str,
         card = group(page, "mills/site/mill-4")
         card.get_by_role("button", name="Mend the newest").click()
         expect(card.get_by_label("Payload")).to_be_visible()
+    with looked_at(page, scheme, size):
+        page.get_by_role("link", name="Access").click()
+        page.get_by_role("button", name="Take away owner").first.click()
+        expect(page.get_by_role("button", name="Keep it").locator("visible=true")).to_be_focused()
+        page.keyboard.press("Enter")
     with looked_at(page, scheme, size):
         page.get_by_role("link", name="Configuration").click()
         page.get_by_label("Text").fill(BOX + "nonsense = 1\n")

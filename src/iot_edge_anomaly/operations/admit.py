@@ -6,8 +6,8 @@ from pathlib import Path
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.security.devices import Device, create_device, devices, remove_device
-from iot_edge_anomaly.security.principal import Permission, Principal
-from iot_edge_anomaly.security.tokens import token_store
+from iot_edge_anomaly.security.principal import EVERY_TENANT, Permission, Principal
+from iot_edge_anomaly.security.tokens import TokenRecord, token_store
 
 LONGEST_NAME = 64
 
@@ -33,6 +33,16 @@ class Admit:
         if found is None or not remove_device(self.data_dir, user):
             raise RejectedError(f"there is no device {user!r}")
 
+    def tokens(self, by: Principal) -> list[TokenRecord]:
+        """Return the tokens and sessions that are good for nothing but tenants that a principal configures."""
+        return [record for record in token_store(self.data_dir).records() if _may_configure(by, record)]
+
+    def revoke_token(self, by: Principal, token_id: str) -> None:
+        """Take a token away, and the sessions that rest on it."""
+        found = next((record for record in self.tokens(by) if record.id == token_id), None)
+        if found is None or not token_store(self.data_dir).revoke(token_id):
+            raise RejectedError(f"there is no token {token_id!r}")
+
     def create_token(self, by: Principal, name: str, tenant: str) -> str:
         """Make a token that may write readings of one tenant and nothing else; the only time it can be read."""
         by.require(Permission.CONFIGURE, checked_tenant(tenant))
@@ -40,6 +50,16 @@ class Admit:
             raise ConfigError(f"say in 1 to {LONGEST_NAME} characters whom the token is for, for example plc-7")
         principal = Principal(name.strip(), frozenset({tenant}), frozenset({Permission.WRITE_READINGS}))
         return token_store(self.data_dir).create(principal)
+
+
+def _may_configure(by: Principal, record: TokenRecord) -> bool:
+    if by.tenants == EVERY_TENANT:
+        return Permission.CONFIGURE in by.permissions
+    return (
+        bool(record.tenants)
+        and record.tenants != EVERY_TENANT
+        and all(by.may(Permission.CONFIGURE, tenant) for tenant in record.tenants)
+    )
 
 
 def checked_tenant(name: str) -> str:

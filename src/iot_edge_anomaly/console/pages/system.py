@@ -1,4 +1,4 @@
-"""How this system is: what runs, what was set aside, how it is configured."""
+"""How this system is: what runs, what was set aside, who may come in, how it is configured."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from iot_edge_anomaly.console.backstage import Backstage
 from iot_edge_anomaly.console.elements import box, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
+from iot_edge_anomaly.console.system_access import Access
 from iot_edge_anomaly.console.system_configuration import Configuration
 from iot_edge_anomaly.console.system_runs import WhatRuns
 from iot_edge_anomaly.console.system_set_aside import WhatWasSetAside
@@ -22,6 +23,7 @@ class Part(NamedTuple):
 PARTS = (
     Part("runs", "What runs", WhatRuns),
     Part("set-aside", "Set aside", WhatWasSetAside),
+    Part("access", "Access", Access),
     Part("configuration", "Configuration", Configuration),
 )
 
