@@ -14,14 +14,19 @@ from certificates import make_certificate  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 from mail_target import PASSWORD, USER, MailServer  # type: ignore[import-not-found]
-from postings import posting  # type: ignore[import-not-found]
+from outlets import own_name, running  # type: ignore[import-not-found]
+from postings import ListFeed, posting  # type: ignore[import-not-found]
+from sink_bus import SinkBus  # type: ignore[import-not-found]
 from sink_targets import secret  # type: ignore[import-not-found]
 from structlog.testing import capture_logs
+from waiting import until  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.component.sink import DeferredError, Posting
+from iot_edge_anomaly.component.sink import DeferredError, PartlyTakenError, Posting
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Priority
+from iot_edge_anomaly.observability.health import State
+from iot_edge_anomaly.sinks import recipients, runner
 from iot_edge_anomaly.sinks.email import EmailSettings, mail
 from iot_edge_anomaly.sinks.email import email as email_sink
 from iot_edge_anomaly.sinks.wording import text, title
@@ -114,10 +119,77 @@ def test_who_is_refused_for_ever_keeps_no_mail_from_the_others_and_is_named(serv
     assert [line["recipients"] for line in lines] == [["b@example.com"]]
 
 
-def test_who_may_get_it_later_is_not_forgotten(server: MailServer) -> None:
-    server.answer_recipient = lambda address: "450 later" if address.startswith("b") else "250 fine"
-    with pytest.raises(UnavailableError, match="450 later"):
-        deliver(settings(server.port, recipients=("a@example.com", "b@example.com")))
+def test_who_may_get_it_later_gets_it_later_and_the_others_not_again(server: MailServer) -> None:
+    answers = {"a@example.com": ["250 fine"], "b@example.com": ["452 full", "452 full", "250 fine"]}
+    server.answer_recipient = lambda address: answers[address].pop(0)
+
+    async def scenario() -> None:
+        async with email_sink(settings(server.port, recipients=tuple(answers))) as sink:
+            for _ in range(2):
+                with pytest.raises(PartlyTakenError, match=r"b@example\.com: 452 full"):
+                    await sink.deliver([posting(1)])
+            await sink.deliver([posting(1)])
+
+    asyncio.run(scenario())
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [["a@example.com"], ["b@example.com"]]
+    assert {message["Message-ID"] for message in server.taken} == {f"<{posting(1).id}@example.com>"}
+
+
+def test_an_outage_before_all_have_it_does_not_make_the_others_get_it_again(server: MailServer) -> None:
+    server.answer_recipient = lambda address: "452 full" if address.startswith("b") else "250 fine"
+
+    async def scenario() -> None:
+        async with email_sink(settings(server.port, recipients=("a@example.com", "b@example.com"))) as sink:
+            with pytest.raises(PartlyTakenError):
+                await sink.deliver([posting(1)])
+            server.answer_recipient = lambda address: "250 fine"
+            await asyncio.to_thread(server.stop)
+            with pytest.raises(PartlyTakenError, match="cannot be reached"):
+                await sink.deliver([posting(1)])
+            await asyncio.to_thread(server.start)
+            await sink.deliver([posting(1)])
+
+    asyncio.run(scenario())
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [["a@example.com"], ["b@example.com"]]
+
+
+def test_who_turns_out_to_be_refused_for_ever_at_the_second_try_is_named(server: MailServer) -> None:
+    answers = {"a@example.com": ["250 fine"], "b@example.com": ["452 full", "250 fine"]}
+    server.answer_recipient = lambda address: answers[address].pop(0)
+
+    async def scenario() -> None:
+        async with email_sink(settings(server.port, recipients=tuple(answers))) as sink:
+            with pytest.raises(PartlyTakenError):
+                await sink.deliver([posting(1)])
+            server.answer = lambda message: "554 spam"
+            await sink.deliver([posting(1)])
+
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    assert [line["recipients"] for line in lines] == [["b@example.com"]]
+
+
+def test_a_full_mailbox_holds_up_no_later_mail_for_ever(
+    server: MailServer, sink_bus: SinkBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipients, "PATIENCE_SECONDS", 0.2)
+    for name in ("FIRST_PAUSE_SECONDS", "LONGEST_PAUSE_SECONDS", "POLL_SECONDS"):
+        monkeypatch.setattr(runner, name, 0.02)
+    server.answer_recipient = lambda address: "452 full" if address.startswith("b") else "250 fine"
+    wanted = own_name(settings(server.port, recipients=("a@example.com", "b@example.com")))
+    raised = [posting(number) for number in range(1, 6)]
+
+    async def scenario() -> None:
+        async with running(sink_bus.address, ListFeed(raised), [(wanted, None)]) as (out,):
+            await until(lambda: out.health.delivered == 5 and out.health.state is State.UP)
+            assert (out.health.outages, out.health.set_aside) == (1, 0)
+
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [["a@example.com"]] * 5
+    assert [message["Message-ID"] for message in server.taken] == [f"<{one.id}@example.com>" for one in raised]
+    named = [(line["id"], line["recipients"]) for line in lines if "recipients" in line]
+    assert named == [(one.id, ["b@example.com"]) for one in raised]
 
 
 def test_no_password_goes_to_a_server_that_offers_no_encryption(server: MailServer, tmp_path: Path) -> None:

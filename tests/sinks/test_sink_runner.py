@@ -16,7 +16,7 @@ from waiting import in_background, until  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.streams import SINKS, outcomes_subject
-from iot_edge_anomaly.component.sink import DeferredError, Posting, Sink, SinkSpec
+from iot_edge_anomaly.component.sink import DeferredError, PartlyTakenError, Posting, Sink, SinkSpec
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.observability.metrics import REGISTRY
@@ -53,6 +53,7 @@ class Scripted:
         self._steps = list(steps)
         self.taken: list[Posting] = []
         self.batches: list[list[Posting]] = []
+        self.made = 0
         self.spec = SinkSpec("scripted", SinkSettings, self._create, most)
         self.settings = own_name(SinkSettings(name="scripted"))
 
@@ -62,6 +63,7 @@ class Scripted:
 
     @asynccontextmanager
     async def _create(self, _: SinkSettings) -> AsyncIterator[Sink]:
+        self.made += 1
         yield self
 
     async def deliver(self, batch: Sequence[Posting]) -> None:
@@ -228,6 +230,23 @@ def test_a_target_that_asks_for_time_gets_it(sink_bus: SinkBus, monkeypatch: pyt
     longest = sorted(pauses)[-2:]
     assert 1234 <= longest[0] < 1235
     assert runner.LONGEST_DEFERRAL_SECONDS <= longest[1] < runner.LONGEST_DEFERRAL_SECONDS + 1
+
+
+def test_what_was_partly_taken_is_handed_in_again_to_the_same_sink(sink_bus: SinkBus) -> None:
+    async def takes_some(_: Sequence[Posting]) -> None:
+        raise PartlyTakenError("one lacks it", 0.0)
+
+    two = postings(2)
+    sink = Scripted(takes_some, takes_some, takes, is_gone, most=1)
+
+    async def scenario() -> None:
+        async with running(sink_bus.address, ListFeed(two), [sink.wanted]) as (out,):
+            await until(lambda: sink.taken == two and out.health.state is State.UP)
+            assert (out.health.outages, out.health.delivered) == (1, 2)
+
+    asyncio.run(scenario())
+    assert sink.batches == [[two[0]]] * 3 + [[two[1]]] * 2
+    assert sink.made == 2, "the outage of the second makes another"
 
 
 def test_a_feed_that_is_down_is_an_outage_and_no_more(sink_bus: SinkBus) -> None:

@@ -55,13 +55,18 @@ class DeferredError(UnavailableError):
         self.after_seconds = after_seconds
 
 
+class PartlyTakenError(DeferredError):
+    """Retry with the same sink: some of those behind the target have it, and it knows who lacks it."""
+
+
 class Sink(Protocol):
     """One attempt to hand transitions on. The runner retries, keeps the place, measures; a sink does not."""
 
     async def deliver(self, postings: Sequence[Posting]) -> None:
         """Return once the target has taken every one of them, in order; of none, once it is known to be reachable.
 
-        Raises UnavailableError where another attempt may help (all of them are handed in again, to a sink made anew),
+        Raises UnavailableError where another attempt may help (all of them are handed in again, to a sink made anew;
+        after a PartlyTakenError to this one),
         RejectedError where the target will never take what it was given (handed in one by one then, and set aside),
         ConfigError when a person must change the settings. Ends in bounded time.
         """

@@ -7,7 +7,7 @@ messages of one alarm refer to one another, so that they show as one conversatio
 import smtplib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,12 +18,13 @@ import anyio
 from msgspec import Meta
 
 from iot_edge_anomaly.alarms.transitions import Event
-from iot_edge_anomaly.component.sink import DeferredError, Posting, Sink, SinkSpec
+from iot_edge_anomaly.component.sink import DeferredError, PartlyTakenError, Posting, Sink, SinkSpec
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.core.outcomes import Priority
 from iot_edge_anomaly.observability.signals import Level, Signal
 from iot_edge_anomaly.security.secrets import Secret
 from iot_edge_anomaly.security.trust import trust
+from iot_edge_anomaly.sinks.recipients import Recipients, Refused
 from iot_edge_anomaly.sinks.settings import NAME, SinkSettings
 from iot_edge_anomaly.sinks.wording import text, title
 
@@ -33,9 +34,10 @@ SIGN_IN_PAUSE_SECONDS = 300.0
 
 MISCONFIGURED_PAUSE_SECONDS = 60.0
 MOST_SAID = 200
+REFUSED = 554
 
 REFUSED_FOR = Signal(
-    "email_recipients_refused", "some recipients were refused, the others have the mail", Level.WARNING
+    "email_recipients_refused", "some recipients are left out, the others have the mail", Level.WARNING
 )
 
 _ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$(?!\n)"
@@ -102,17 +104,44 @@ class Email:
         self._settings = settings
         self._password = settings.password.resolve() if settings.password else ""
         self._trust = trust(settings.ca_file)
+        self._recipients = Recipients(settings.recipients)
         self._socket: socket.socket | None = None
 
     async def deliver(self, postings: Sequence[Posting]) -> None:
         """Hand over a message for each."""
         for posting in postings:
-            await self._in_time(mail(posting, self._settings))
+            await self._hand_over(posting)
 
-    async def _in_time(self, message: EmailMessage) -> None:
+    async def _hand_over(self, posting: Posting) -> None:
+        """Hand one over to all who lack it. Raises PartlyTakenError while some have it and others may get it yet."""
+        refused = await self._refused(posting)
+        left_out = self._recipients.answered(posting.id, refused, anyio.current_time())
+        if left_out:
+            REFUSED_FOR.emit(len(left_out), recipients=left_out, id=posting.id, said=_said(*refused[left_out[0]]))
+        if self._recipients.is_begun(posting.id):
+            lacking = self._recipients.of(posting.id)
+            said = f"{', '.join(lacking)}: {_said(*refused[lacking[0]])}"
+            raise PartlyTakenError(f"{self._where} asks to come back for {said}", 0.0)
+
+    async def _refused(self, posting: Posting) -> Refused:
+        to, is_begun = self._recipients.of(posting.id), self._recipients.is_begun(posting.id)
+        content = mail(posting, self._settings).as_bytes()
+        try:
+            return await self._in_time(lambda session: _send(session, self._settings.sender, to, content, is_begun))
+        except UnavailableError as error:
+            if not is_begun:
+                raise
+            pause = error.after_seconds if isinstance(error, DeferredError) else 0.0
+            raise PartlyTakenError(str(error), pause) from error
+        except RejectedError as error:
+            if not is_begun:
+                raise
+            return dict.fromkeys(to, (REFUSED, str(error).encode()))
+
+    async def _in_time(self, work: Callable[[smtplib.SMTP], Refused]) -> Refused:
         try:
             with anyio.fail_after(self._settings.timeout_seconds):
-                await anyio.to_thread.run_sync(self._send, message, abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(self._in_session, work, abandon_on_cancel=True)
         except TimeoutError as error:
             raise UnavailableError(f"{self._where} does not take a mail in time") from error
         finally:
@@ -120,16 +149,16 @@ class Email:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)  # ends a thread that still waits for an answer
 
-    def _send(self, message: EmailMessage) -> None:
+    def _in_session(self, work: Callable[[smtplib.SMTP], Refused]) -> Refused:
         try:
             with _meanings(self._where):
                 session = self._connect()
                 self._socket = session.sock
                 self._sign_in(session)
-                refused = session.sendmail(self._settings.sender, self._settings.recipients, message.as_bytes())
-                _see_who_is_left_out(self._where, refused)
+                refused = work(session)
             with suppress(smtplib.SMTPException, OSError):
                 session.quit()
+            return refused
         finally:
             self._socket = None
 
@@ -188,13 +217,14 @@ def _said(code: int, said: bytes | str) -> str:
     return f"{code} {' '.join(words.split())[:MOST_SAID]}"
 
 
-def _see_who_is_left_out(where: str, refused: Mapping[str, tuple[int, bytes]]) -> None:
-    """Raise where some may get it at another attempt; then all get it again."""
-    for code, said in refused.values():
-        if code < 500:
-            raise UnavailableError(f"{where} asks to come back for some recipients: {_said(code, said)}")
-    if refused:
-        REFUSED_FOR.emit(len(refused), recipients=sorted(refused))
+def _send(session: smtplib.SMTP, sender: str, to: tuple[str, ...], content: bytes, is_begun: bool) -> Refused:
+    """Send, and return who is refused; where all of `to` are and others have it already, that is no outage."""
+    try:
+        return session.sendmail(sender, to, content)
+    except smtplib.SMTPRecipientsRefused as error:
+        if not is_begun or set(error.recipients) != set(to):
+            raise
+        return error.recipients
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from iot_edge_anomaly.component.sink import AlarmFeed, DeferredError, Posting, Sink, SinkSpec
+from iot_edge_anomaly.component.sink import AlarmFeed, DeferredError, PartlyTakenError, Posting, Sink, SinkSpec
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.observability.signals import Level, Signal
@@ -93,17 +93,20 @@ class _Delivery:
                 STOPPED.emit(sink=self._health.name, why=str(error))
                 return
             except UnavailableError as error:
-                if self._is_new(str(error)):
-                    (CHANGED if self._why else LOST).emit(sink=self._health.name, why=str(error))
-                self._down(str(error))
-                pause = error.after_seconds if isinstance(error, DeferredError) else 0.0
+                pause = self._lost(error)
             except Exception as error:  # noqa: BLE001 - a mistake in one sink must not stop the others
                 if self._is_new(repr(error)):
                     FAILED.emit(sink=self._health.name, why=str(error), trace=traceback.format_exc())
                 self._down(repr(error))
-            self._failures = 1 if anyio.current_time() - began > STEADY_SECONDS else self._failures + 1
-            most = longest_pause(self._failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-            await anyio.sleep(min(pause, LONGEST_DEFERRAL_SECONDS) + random.uniform(0, most))  # noqa: S311 - jitter, no secret
+            if anyio.current_time() - began > STEADY_SECONDS:
+                self._failures = 0
+            await self._rest(pause)
+
+    async def _rest(self, pause: float) -> None:
+        """Wait for the next attempt, longer after more failures in a row."""
+        self._failures += 1
+        most = longest_pause(self._failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        await anyio.sleep(min(pause, LONGEST_DEFERRAL_SECONDS) + random.uniform(0, most))  # noqa: S311 - jitter, no secret
 
     async def _find_places(self) -> None:
         for partition in range(self._partitions):
@@ -117,7 +120,11 @@ class _Delivery:
     async def _hand_on(self, sink: Sink) -> None:
         await sink.deliver(())
         while True:
-            moved = [await self._go_on(sink, partition) for partition in range(self._partitions)]
+            try:
+                moved = [await self._go_on(sink, partition) for partition in range(self._partitions)]
+            except PartlyTakenError as error:
+                await self._rest(self._lost(error))
+                continue
             self._up()
             if not any(moved):
                 await anyio.sleep(POLL_SECONDS)
@@ -165,6 +172,13 @@ class _Delivery:
         if self._why:
             self._why = ""
             BACK.emit(sink=self._health.name)
+
+    def _lost(self, error: UnavailableError) -> float:
+        """Tell of an outage; return for how long its cause asks to be left alone."""
+        if self._is_new(str(error)):
+            (CHANGED if self._why else LOST).emit(sink=self._health.name, why=str(error))
+        self._down(str(error))
+        return error.after_seconds if isinstance(error, DeferredError) else 0.0
 
     def _is_new(self, why: str) -> bool:
         """Tell whether this is to be said: once, and again when the reason is another one."""
