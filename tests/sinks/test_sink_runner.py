@@ -279,6 +279,27 @@ def test_alarms_that_were_purged_before_they_could_be_handed_on_are_told_of_once
     assert gaps == [(sink.settings.name, 5, 30)], "one that begins only now has missed nothing"
 
 
+def test_what_is_purged_later_in_a_long_outage_is_told_of_too(sink_bus: SinkBus) -> None:
+    sink, feed = Scripted(takes, *[is_gone] * 10_000, most=1), ListFeed([posting(5), posting(50)])
+
+    async def lack(up_to: int) -> None:
+        feed.lacking = up_to
+        await until(lambda: up_to in [line.get("up_to") for line in lines])
+        batches = len(sink.batches)
+        await until(lambda: len(sink.batches) > batches + 3)
+
+    async def scenario() -> None:
+        async with running(sink_bus.address, feed, [sink.wanted]) as (out,):
+            await until(lambda: out.health.state is State.DOWN)
+            await lack(30)
+            await lack(40)
+
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    gaps = [(line["after"], line["up_to"]) for line in lines if line["log_level"] == "error"]
+    assert gaps == [(5, 30), (5, 40)]
+
+
 def test_what_was_taken_is_not_handed_on_again_while_the_store_is_away(own_bus: SinkBus) -> None:
     two = postings(2)
     fell = asyncio.Event()

@@ -146,31 +146,58 @@ def test_learned_alarms_are_counted_by_verdict_and_no_others(tmp_path: Path) -> 
     ]
 
 
+DAY = 86_400
+
+
+def at(second: int, *alarms: object) -> Commit:
+    counts = (SourceCount("s", 1, 1),)
+    return Commit(0, second, second, second * NS, (outcome(PUMP, alarms=alarms, counts=counts),))
+
+
+def raised_and_over(name: str, second: int) -> Commit:
+    return at(second, event(name, NORMAL, UNSEEN, second), event(name, UNSEEN, NORMAL, second))
+
+
 def test_old_days_and_alarms_go_and_open_ones_stay(tmp_path: Path) -> None:
-    day = 86_400
-
-    def at(second: int, *alarms: object) -> Commit:
-        return Commit(0, second, second, second * NS, (outcome(PUMP, alarms=alarms, counts=(SourceCount("s", 1, 1),)),))
-
     history = [
         at(10, event("A-over", NORMAL, UNSEEN, 10), event("A-open", NORMAL, UNSEEN, 10)),
         at(20, event("A-over", UNSEEN, SEEN, 20), event("A-over", SEEN, NORMAL, 20)),
-        at(day, event("A-late", NORMAL, UNSEEN, day), event("A-late", UNSEEN, NORMAL, day)),
-        at(8 * day),
-        judged(8 * day + 5, "A-over", "wrong", "ada", ""),
+        raised_and_over("A-late", DAY),
+        at(41 * DAY),
+        judged(41 * DAY + 5, "A-over", "wrong", "ada", ""),
     ]
-    written(tmp_path / "whole.db", messages(history), keep_days=7)
-    written(tmp_path / "cut.db", messages(history), cuts=range(1, 6), keep_days=7)
+    written(tmp_path / "whole.db", messages(history), keep_days=40)
+    written(tmp_path / "cut.db", messages(history), cuts=range(1, 6), keep_days=40)
     kept = records(tmp_path / "whole.db")
     assert sorted(one.alarm.raised.alarm_id for one in kept.alarms(ALL)) == ["A-late", "A-open"]
-    assert [one.day for one in kept.days("*", 0)] == [1, 8]
+    assert [one.day for one in kept.days("*", 0)] == [1, 41]
+    assert rows(tmp_path / "whole.db") == rows(tmp_path / "cut.db")
+
+
+def test_what_sinks_may_yet_have_to_hand_on_stays_for_30_days_whatever_the_settings_say(tmp_path: Path) -> None:
+    history = [raised_and_over("A1", 10), raised_and_over("A2", DAY), at(30 * DAY)]
+    written(tmp_path / "views.db", messages(history), keep_days=1)
+    kept = records(tmp_path / "views.db")
+    assert len(kept.after(0, 0, 0, 100)) == 4
+    assert [one.day for one in kept.days("*", 0)] == [30], "the rest goes as the settings say"
+    assert kept.missing() == {}
+    history += [at(31 * DAY), at(31 * DAY + 1)]
+    written(tmp_path / "views.db", messages(history), keep_days=1)
+    assert [one.event.alarm_id for one in kept.after(0, 0, 0, 100)] == ["A2", "A2"]
+    assert kept.missing() == {0: 1}, "up to the first commit something is lacking"
+
+
+def test_up_to_where_transitions_were_pruned_is_known_wherever_it_was_cut(tmp_path: Path) -> None:
+    history = [raised_and_over(f"A{day}", day * DAY + 5) for day in range(0, 80, 3)]
+    written(tmp_path / "whole.db", messages(history), keep_days=1)
+    written(tmp_path / "cut.db", messages(history), cuts=range(1, len(history)), keep_days=1)
+    kept = records(tmp_path / "whole.db")
+    first = kept.after(0, 0, 0, 1)[0].position
+    assert kept.missing() == {0: first - 1}
     assert rows(tmp_path / "whole.db") == rows(tmp_path / "cut.db")
 
 
 def test_of_an_alarm_that_flutters_the_newest_transitions_are_shown_and_the_rest_goes_in_time(tmp_path: Path) -> None:
-    def at(second: int, *alarms: object) -> Commit:
-        return Commit(0, second, second, second * NS, (outcome(PUMP, alarms=alarms),))
-
     flutter = [at(n, event("A1", *((RETURNED, UNSEEN) if n % 2 else (UNSEEN, RETURNED)), n)) for n in range(2, 200)]
     history = [at(1, event("A1", NORMAL, UNSEEN, 1)), *flutter]
     written(tmp_path / "views.db", messages(history))
@@ -183,6 +210,7 @@ def test_of_an_alarm_that_flutters_the_newest_transitions_are_shown_and_the_rest
     written(tmp_path / "views.db", messages(later))
     assert kept.alarm("A1") == found
     assert len(rows(tmp_path / "views.db")["transitions"]) == 1 + 50 + 1
+    assert kept.missing() == {0: 149}, "of a sink that was away for so long it can be told that it missed some"
 
 
 def test_postings_come_in_the_order_of_the_stream_and_none_twice(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class AlarmFeed(Protocol):
         ...
 
     async def missing(self, partition: int) -> int:
-        """Return up to which position transitions are lacking: they were purged before they got here. 0: none are."""
+        """Return up to which position some transitions are lacking: purged before they got here, or since. 0: none."""
         ...
 
 

@@ -74,7 +74,7 @@ class _Delivery:
         self._feed = feed
         self._partitions = partitions
         self._reached: dict[int, Place] = {}
-        self._lacking: set[int] = set()
+        self._lacking: dict[int, int] = {}
         self._failures = 0
         self._why = ""
 
@@ -112,8 +112,8 @@ class _Delivery:
         for partition in range(self._partitions):
             place = await self._outlet.places.of(partition)
             lacking = await self._feed.missing(partition)
-            if START < place < Place(lacking, 0) and partition not in self._lacking:
-                self._lacking.add(partition)
+            if START < place < Place(lacking, 0) and lacking > self._lacking.get(partition, 0):
+                self._lacking[partition] = lacking
                 GONE.emit(sink=self._health.name, partition=partition, after=place.position, up_to=lacking)
             self._outlet.backlog.begin(partition, place)
 

@@ -118,10 +118,11 @@ class Records:
             return {row.partition: row.position for row in connection.execute(select(POSITIONS))}
 
     def missing(self) -> dict[int, int]:
-        """Return for each partition of which the beginning is not in here up to which message it is missing."""
-        statement = select(POSITIONS).where(POSITIONS.c.missing_up_to > 0)
+        """Return the last commit of each partition of which transitions were purged before they got here, or since."""
         with reading(self._engine) as connection:
-            return {row.partition: row.missing_up_to for row in connection.execute(statement)}
+            rows = connection.execute(select(POSITIONS))
+            gone = {row.partition: max(row.missing_up_to, row.pruned_up_to) for row in rows}
+        return {partition: up_to for partition, up_to in gone.items() if up_to}
 
     def after(self, partition: int, position: int, number: int, limit: int) -> list[Posting]:
         """Return the transitions of a partition behind a place, in the order of the stream."""

@@ -19,7 +19,8 @@ class ViewsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Annotated[
         int,
         Meta(
-            description="For so long after their last change; open alarms stay for as long as they are open.",
+            description="For so long after their last change; alarms for 30 days at least, for sinks may yet have to "
+            "hand them on, and open ones for as long as they are open.",
             ge=1,
             le=36_500,
         ),

@@ -5,7 +5,7 @@ Every row names the partition that it came from, so that each partition is kept 
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-LAYOUT = 1
+LAYOUT = 2
 """Another number: what was kept is set aside and built anew from the streams."""
 
 TABLES = MetaData()
@@ -21,10 +21,12 @@ POSITIONS = Table(
     Column("committed", BigInteger, nullable=False),
     Column("clock_ns", BigInteger, nullable=False),
     Column("missing_up_to", BigInteger, nullable=False),
+    Column("pruned_up_to", BigInteger, nullable=False),
 )
 """How far each partition has come: `position` in OUTCOMES, `committed` in READINGS; `clock_ns` as its commits tell it.
 
-`missing_up_to`: commits up to that one were purged before they were worked in; 0: none were.
+`missing_up_to`: commits up to that one were purged before they were worked in; 0: none were. `pruned_up_to`: the latest
+commit of which a transition was forgotten here, since it was old enough; 0: none was.
 """
 
 ALARMS = Table(

@@ -34,6 +34,7 @@ class Reached(msgspec.Struct, frozen=True):
     committed: int = 0
     clock_ns: int = 0
     missing_up_to: int = 0
+    pruned_up_to: int = 0
 
 
 class Writer:
@@ -79,7 +80,8 @@ class Writer:
                 if reached.clock_ns // DAY_NS < clock_ns // DAY_NS:
                     _write(connection, entries)
                     entries = Entries()
-                    prune(connection, partition, clock_ns, self._keep_days)
+                    pruned = max(reached.pruned_up_to, prune(connection, partition, clock_ns, self._keep_days))
+                    reached = msgspec.structs.replace(reached, pruned_up_to=pruned)
                 reached = msgspec.structs.replace(reached, committed=commit.last_seq, clock_ns=clock_ns)
                 entries.add(commit, Place(partition, message.seq, clock_ns))
             _write(connection, entries)
