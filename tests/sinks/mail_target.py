@@ -22,6 +22,7 @@ class MailServer:
         self.port = free_port()
         self.taken: list[EmailMessage] = []
         self.envelopes: list[Envelope] = []
+        self.checks = 0
         self.answer: Callable[[EmailMessage], str] = lambda message: "250 taken"
         self.answer_recipient: Callable[[str], str] = lambda address: "250 fine"
         self._tls = tls
@@ -44,6 +45,10 @@ class MailServer:
         if self._controller is not None:
             self._controller.stop()
             self._controller = None
+
+    async def handle_NOOP(self, _: SMTP, __: Session, ___: Envelope, ____: str) -> str:  # noqa: N802
+        self.checks += 1
+        return "250 here"
 
     async def handle_RCPT(self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]) -> str:  # noqa: N802
         answer = self.answer_recipient(address)

@@ -26,6 +26,7 @@ from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, Una
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Priority
 from iot_edge_anomaly.observability.health import State
+from iot_edge_anomaly.sinks import email as email_module
 from iot_edge_anomaly.sinks import recipients, runner
 from iot_edge_anomaly.sinks.email import EmailSettings, mail
 from iot_edge_anomaly.sinks.email import email as email_sink
@@ -190,6 +191,38 @@ def test_a_full_mailbox_holds_up_no_later_mail_for_ever(
     assert [message["Message-ID"] for message in server.taken] == [f"<{one.id}@example.com>" for one in raised]
     named = [(line["id"], line["recipients"]) for line in lines if "recipients" in line]
     assert named == [(one.id, ["b@example.com"]) for one in raised]
+
+
+def test_a_server_is_tried_at_first_and_then_now_and_again_without_a_mail(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with email_sink(settings(server.port)) as sink:
+            for _ in range(3):
+                await sink.deliver([])
+            assert server.checks == 1
+            monkeypatch.setattr(email_module, "CHECK_SECONDS", 0.0)
+            await sink.deliver([])
+            assert server.checks == 2
+            monkeypatch.setattr(email_module, "CHECK_SECONDS", 3600.0)
+            await asyncio.to_thread(server.stop)
+            await sink.deliver([])
+            monkeypatch.setattr(email_module, "CHECK_SECONDS", 0.0)
+            with pytest.raises(UnavailableError, match="cannot be reached"):
+                await sink.deliver([])
+
+    asyncio.run(scenario())
+    assert server.taken == []
+
+
+def test_a_mail_that_was_taken_is_proof_enough(server: MailServer) -> None:
+    async def scenario() -> None:
+        async with email_sink(settings(server.port)) as sink:
+            await sink.deliver([posting(1)])
+            await sink.deliver([])
+
+    asyncio.run(scenario())
+    assert server.checks == 0
 
 
 def test_no_password_goes_to_a_server_that_offers_no_encryption(server: MailServer, tmp_path: Path) -> None:

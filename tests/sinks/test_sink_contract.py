@@ -111,6 +111,38 @@ def test_a_target_that_is_not_there_is_an_outage(target: Target) -> None:
         asyncio.run(deliver(target, postings(1)))
 
 
+def test_a_sink_is_up_only_when_its_target_was_seen_to_be_there(target: Target, sink_bus: SinkBus) -> None:
+    can_check = spec_of(target.settings).can_check
+
+    async def scenario() -> None:
+        feed = ListFeed()
+        target.stop()
+        async with running(sink_bus.address, feed, [(own_name(target.settings), None)]) as (outlet,):
+            before = feed.reads
+            await until(lambda: feed.reads > before + 5 or outlet.health.state is State.DOWN)
+            assert outlet.health.state is (State.DOWN if can_check else State.CONNECTING)
+            await asyncio.to_thread(target.start)
+            if can_check:
+                await until(lambda: outlet.health.state is State.UP)
+            feed.held += postings(1)
+            await until(lambda: outlet.health.delivered == 1 and outlet.health.state is State.UP)
+
+    asyncio.run(scenario())
+
+
+def test_wrong_credentials_are_found_before_there_is_an_alarm(target: Target) -> None:
+    if target.wrong is None or not spec_of(target.wrong).can_check:
+        pytest.skip("such a target asks for no credentials, or cannot be asked without an alarm")
+    wrong = target.wrong
+
+    async def scenario() -> None:
+        async with spec_of(wrong).create(wrong) as sink:
+            await sink.deliver([])
+
+    with pytest.raises(UnavailableError):
+        asyncio.run(scenario())
+
+
 def test_a_target_that_goes_while_the_sink_is_open_is_an_outage(target: Target) -> None:
     async def scenario() -> None:
         async with spec_of(target.settings).create(target.settings) as sink:

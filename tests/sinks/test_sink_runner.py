@@ -249,6 +249,30 @@ def test_what_was_partly_taken_is_handed_in_again_to_the_same_sink(sink_bus: Sin
     assert sink.made == 2, "the outage of the second makes another"
 
 
+@pytest.mark.parametrize("proves", [takes, "refuses"])
+def test_a_sink_that_cannot_ask_its_target_is_up_from_its_first_answer_on(
+    proves: Delivery | str, sink_bus: SinkBus
+) -> None:
+    first, second, third = postings(3)
+    sink = Scripted(never(first) if proves == "refuses" else takes, is_gone, most=1)
+    spec, feed = sink.spec._replace(can_check=False), ListFeed()
+
+    async def scenario() -> None:
+        async with running(sink_bus.address, feed, [(sink.settings, spec)]) as (out,):
+            await until(lambda: feed.reads > 20)
+            assert out.health.state is State.CONNECTING
+            feed.is_down = True
+            await until(lambda: out.health.state is State.DOWN)
+            feed.is_down = False
+            await until(lambda: out.health.state is State.CONNECTING)
+            feed.held = [first]
+            await until(lambda: out.health.state is State.UP)
+            feed.held = [first, second, third]
+            await until(lambda: out.health.state is State.UP and out.health.outages == 2 and third in sink.taken)
+
+    asyncio.run(scenario())
+
+
 def test_a_feed_that_is_down_is_an_outage_and_no_more(sink_bus: SinkBus) -> None:
     sink, feed = Scripted(), ListFeed(postings(2))
     feed.is_down = True

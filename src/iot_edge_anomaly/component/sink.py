@@ -63,7 +63,8 @@ class Sink(Protocol):
     """One attempt to hand transitions on. The runner retries, keeps the place, measures; a sink does not."""
 
     async def deliver(self, postings: Sequence[Posting]) -> None:
-        """Return once the target has taken every one of them, in order; of none, once it is known to be reachable.
+        """Return once the target has taken every one of them, in order; of none, once it is known to be reachable
+        (which may rest on a look a few minutes ago), or at once where the spec says that it cannot be asked.
 
         Raises UnavailableError where another attempt may help (all of them are handed in again, to a sink made anew;
         after a PartlyTakenError to this one),
@@ -78,10 +79,12 @@ class SinkSpec(NamedTuple):
 
     `settings` is a frozen struct tagged with `name`; `create` touches no network; what it returns holds the connection
     for the time of the block and raises as `deliver` does. `most` are handed in at once: 1 where each is a call of its
-    own, so that those before the one that fails are not repeated.
+    own, so that those before the one that fails are not repeated. `can_check`: delivering none shows whether the target
+    is there; where it does not, for there is no harmless question, a sink is not up before the target has answered.
     """
 
     name: str
     settings: type[msgspec.Struct]
     create: Callable[[Any], AbstractAsyncContextManager[Sink]]
     most: int
+    can_check: bool = True

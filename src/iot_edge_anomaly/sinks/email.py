@@ -4,6 +4,7 @@ The Message-ID is made of what is told: a message that comes twice is the same o
 messages of one alarm refer to one another, so that they show as one conversation.
 """
 
+import math
 import smtplib
 import socket
 import ssl
@@ -33,6 +34,9 @@ SIGN_IN_PAUSE_SECONDS = 300.0
 """Servers lock out who signs in wrongly too often."""
 
 MISCONFIGURED_PAUSE_SECONDS = 60.0
+CHECK_SECONDS = 300.0
+"""So long after it was last seen it is looked whether a server is there, while there is no mail for it."""
+
 MOST_SAID = 200
 REFUSED = 554
 
@@ -106,11 +110,14 @@ class Email:
         self._trust = trust(settings.ca_file)
         self._recipients = Recipients(settings.recipients)
         self._socket: socket.socket | None = None
+        self._seen = -math.inf
 
     async def deliver(self, postings: Sequence[Posting]) -> None:
-        """Hand over a message for each."""
+        """Hand over a message for each; of none, sign in now and again to see that the server is there."""
         for posting in postings:
             await self._hand_over(posting)
+        if not postings and anyio.current_time() - self._seen >= CHECK_SECONDS:
+            await self._in_time(_greet)
 
     async def _hand_over(self, posting: Posting) -> None:
         """Hand one over to all who lack it. Raises PartlyTakenError while some have it and others may get it yet."""
@@ -141,9 +148,11 @@ class Email:
     async def _in_time(self, work: Callable[[smtplib.SMTP], Refused]) -> Refused:
         try:
             with anyio.fail_after(self._settings.timeout_seconds):
-                return await anyio.to_thread.run_sync(self._in_session, work, abandon_on_cancel=True)
+                refused = await anyio.to_thread.run_sync(self._in_session, work, abandon_on_cancel=True)
+            self._seen = anyio.current_time()
+            return refused
         except TimeoutError as error:
-            raise UnavailableError(f"{self._where} does not take a mail in time") from error
+            raise UnavailableError(f"{self._where} does not answer in time") from error
         finally:
             if self._socket is not None:
                 with suppress(OSError):
@@ -215,6 +224,14 @@ def _of_settings(what: str, code: int, said: bytes | str) -> UnavailableError:
 def _said(code: int, said: bytes | str) -> str:
     words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
     return f"{code} {' '.join(words.split())[:MOST_SAID]}"
+
+
+def _greet(session: smtplib.SMTP) -> Refused:
+    """Ask whether the server is there."""
+    code, said = session.noop()
+    if code >= 400:
+        raise smtplib.SMTPResponseException(code, said)
+    return {}
 
 
 def _send(session: smtplib.SMTP, sender: str, to: tuple[str, ...], content: bytes, is_begun: bool) -> Refused:

@@ -77,6 +77,7 @@ class _Delivery:
         self._lacking: dict[int, int] = {}
         self._failures = 0
         self._why = ""
+        self._has_answered = False
 
     async def run(self) -> None:
         """Run until cancelled, or until the settings prove unworkable."""
@@ -157,17 +158,24 @@ class _Delivery:
     async def _deliver(self, sink: Sink, partition: int, postings: Sequence[Posting]) -> None:
         if postings:
             self._outlet.backlog.in_hand(partition, postings[0])
+            self._has_answered = False
             await sink.deliver(postings)
+            self._has_answered = True
             DELIVERED.emit(len(postings), sink=self._health.name)
             self._health.took(len(postings))
             self._failures = 0
 
     async def _set_aside(self, posting: Posting, why: str) -> None:
+        self._has_answered = True
         await self._outlet.places.refuse(refusal_of(posting, why, time.time()))
         self._health.set_aside += 1
         SET_ASIDE.emit(sink=self._health.name, why=why, id=posting.id, asset=str(posting.key))
 
     def _up(self) -> None:
+        """Note that all is well, as far as that can be known."""
+        if not self._outlet.spec.can_check and not self._has_answered:
+            self._health.turn(State.CONNECTING)
+            return
         self._health.turn(State.UP)
         if self._why:
             self._why = ""

@@ -140,7 +140,7 @@ class Webhook:
         self._token = settings.token.resolve() if settings.token else None
 
     async def deliver(self, postings: Sequence[Posting]) -> None:
-        """Post one after the other."""
+        """Post one after the other; of none nothing is known, for every request would be an event."""
         for posting in postings:
             await self._post(posting)
 
@@ -227,4 +227,4 @@ async def webhook(settings: WebhookSettings) -> AsyncIterator[Sink]:
         yield Webhook(settings, client)
 
 
-SPEC = SinkSpec("webhook", WebhookSettings, webhook, most=1)
+SPEC = SinkSpec("webhook", WebhookSettings, webhook, most=1, can_check=False)
