@@ -88,7 +88,7 @@ def test_a_trial_that_fails_says_what_the_target_said(tmp_path: Path, server: Ht
     done = typed("sink", "test", "cmms", "--config", config)
     assert (done.returncode, "HOOK_SECRET is empty or not set" in done.stderr) == (2, True), done.stderr
     done = typed("sink", "test", "cmm", "--config", config)
-    assert (done.returncode, done.stderr) == (2, "error: there is no sink 'cmm'; there are log, cmms\n")
+    assert (done.returncode, done.stderr) == (2, "error: there is no sink 'cmm'; there are cmms, log\n")
     done = typed("sink", "test", "log")
     assert (done.returncode, "did you give --config?" in done.stderr) == (2, True)
 
@@ -140,8 +140,23 @@ def test_a_system_hands_its_alarms_on_and_tells_how_that_goes(tmp_path: Path, se
         wait(lambda: [one.set_aside for one in read_health(data_dir)] == [0, 1], 60)
         (refusal,) = told("sink", "refused", "cmms", "--data-dir", data_dir)
         assert refusal["message"]["asset"] == "acme/pump-2"
-        server.stop()
+        done = typed("sink", "skip", "cmms", "--data-dir", data_dir)
+        assert (done.returncode, "sink 'cmms' is up: it is stuck at nothing" in done.stderr) == (1, True), done.stderr
+        server.answer = lambda call: (500, {})
         send(config, data_dir, "acme/pump-3", 3)
+        wait(lambda: [one.stuck is not None for one in read_health(data_dir)] == [False, True], 60)
+        done = typed("sink", "skip", "cmms", "--data-dir", data_dir)
+        assert (done.returncode, "acme/pump-3  limit:pressure:H  raise" in done.stdout) == (0, True), done.stderr
+        assert "skipped by a person" in done.stdout
+        refusals = told("sink", "refused", "cmms", "--data-dir", data_dir)
+        assert [one["message"]["asset"] for one in refusals] == ["acme/pump-2", "acme/pump-3"]
+        assert "answers 500 Internal Server Error" in refusals[1]["why"]
+        wait(lambda: [(one.waiting, one.state) for one in read_health(data_dir)] == [(0, "up"), (0, "connecting")], 60)
+        for verb in ("skip", "refused"):
+            done = typed("sink", verb, "cmm", "--data-dir", data_dir)
+            assert (done.returncode, done.stderr) == (2, "error: there is no sink 'cmm'; there are cmms, log\n"), verb
+        server.stop()
+        send(config, data_dir, "acme/pump-4", 4)
         wait(lambda: [one.waiting for one in read_health(data_dir)] == [0, 1], 60)
         sinks = {one["name"]: one for one in told("status", "--data-dir", data_dir)["sinks"]}
         assert (sinks["cmms"]["state"], sinks["cmms"]["set_aside"], sinks["log"]["state"]) == ("down", 1, "up")
@@ -151,5 +166,7 @@ def test_a_system_hands_its_alarms_on_and_tells_how_that_goes(tmp_path: Path, se
         assert "answers 422" in shown
         doctor = typed("doctor", "--data-dir", data_dir)
         assert (doctor.returncode, "BAD  cmms" in doctor.stdout) == (1, True)
-    assert [json.loads(each)["asset"] for each in log.read_text().splitlines()] == [f"acme/pump-{n}" for n in (1, 2, 3)]
+    assert [json.loads(each)["asset"] for each in log.read_text().splitlines()] == [
+        f"acme/pump-{n}" for n in (1, 2, 3, 4)
+    ]
     assert "hook-4711" not in (data_dir / "logs" / "sinks.log").read_text()

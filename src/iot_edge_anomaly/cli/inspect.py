@@ -187,7 +187,8 @@ def _system(data_dir: Path) -> Iterator[Check]:
     for sink in read_sinks(data_dir):
         works = sink.state in (State.UP, State.CONNECTING)
         detail = f"{sink.state} since {_ago(sink.since)}, {sink.waiting} waiting, {sink.set_aside} set aside"
-        yield Check(sink.name, works, detail if works else f"{detail}; {sink.last_error}")
+        at = f" at {sink.stuck.message.id} of {sink.stuck.message.asset}" if sink.stuck else ""
+        yield Check(sink.name, works, detail if works else f"{detail}; fails{at}: {sink.last_error}")
 
 
 def _server() -> Check:

@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Gauge
 
+from iot_edge_anomaly.component.sink import Posting
 from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.observability.metrics import REGISTRY
 from iot_edge_anomaly.observability.told import keep_told, read_told
+from iot_edge_anomaly.sinks.wording import AlarmMessage, message
 
 _LABELS = ("sink",)
 UP = Gauge("iea_sink_up", "1 while a sink reaches its target and the store", _LABELS, registry=REGISTRY)
@@ -24,10 +26,20 @@ OLDEST = Gauge(
 )  # fmt: skip
 
 
+class Stuck(msgspec.Struct, frozen=True):
+    """The one transition that a target does not take, though it may yet; and its place."""
+
+    partition: int
+    position: int
+    number: int
+    message: AlarmMessage
+
+
 class SinkHealth(msgspec.Struct):
     """One sink. Times are Unix seconds, 0: never. `since`: in this state; counts: since the process started.
 
-    `waiting` transitions were not handed on yet, of which the oldest happened at `oldest`.
+    `waiting` transitions were not handed on yet, of which the oldest happened at `oldest`. `stuck`: what the last
+    attempt failed with, while it is down; None where it failed otherwise.
     """
 
     name: str
@@ -41,6 +53,7 @@ class SinkHealth(msgspec.Struct):
     oldest: float = 0.0
     last_error: str = ""
     last_error_at: float = 0.0
+    stuck: Stuck | None = None
 
     def turn(self, state: State) -> None:
         """Note what it does now."""
@@ -63,6 +76,11 @@ class SinkHealth(msgspec.Struct):
     def failed(self, why: str) -> None:
         """Note what went wrong."""
         self.last_error, self.last_error_at = why, time.time()
+
+
+def stuck_at(posting: Posting) -> Stuck:
+    """Return what is told of the transition that a sink is stuck at."""
+    return Stuck(posting.partition, posting.position, posting.number, message(posting))
 
 
 async def keep_health(told: Callable[[], tuple[SinkHealth, ...]], data_dir: Path) -> None:

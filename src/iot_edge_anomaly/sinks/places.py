@@ -12,7 +12,7 @@ from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import OUTCOMES, SINKS, outcomes_subject
 from iot_edge_anomaly.component.sink import Posting
 from iot_edge_anomaly.core.errors import UnavailableError
-from iot_edge_anomaly.core.names import to_token
+from iot_edge_anomaly.core.names import from_token, to_token
 from iot_edge_anomaly.sinks.wording import AlarmMessage, message
 
 WHOLE_COMMIT = (1 << 31) - 1
@@ -58,6 +58,11 @@ class Places:
             self._known[partition] = await self._stored(partition)
         return self._known[partition][0]
 
+    async def again(self, partition: int) -> Place:
+        """Return the place as it is stored now: somebody else may have moved it on. Raises UnavailableError."""
+        self._known.pop(partition, None)
+        return await self.of(partition)
+
     async def store(self, partition: int, place: Place) -> None:
         """Go on to a place. Raises UnavailableError: then look again where the sink is, it may be either."""
         _, revision = self._known.pop(partition)
@@ -94,6 +99,11 @@ class Places:
 
     def _key(self, partition: int) -> str:
         return f"place.{self._token}.{partition}"
+
+
+async def known_sinks(bus: Bus) -> list[str]:
+    """Return the names of the sinks that ever began to hand alarms on from this store."""
+    return sorted({from_token(key.split(".")[1]) for key in await bus.keys(SINKS, "place.*.*")})
 
 
 def refusal_of(posting: Posting, why: str, at: float) -> Refusal:

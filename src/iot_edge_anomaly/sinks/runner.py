@@ -8,17 +8,18 @@ import random
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
 
 from iot_edge_anomaly.component.sink import AlarmFeed, DeferredError, PartlyTakenError, Posting, Sink, SinkSpec
-from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import ConfigError, IotEdgeAnomalyError, RejectedError, UnavailableError
 from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.observability.signals import Level, Signal
 from iot_edge_anomaly.resilience.pauses import longest_pause
 from iot_edge_anomaly.sinks.backlog import Backlog
-from iot_edge_anomaly.sinks.health import SinkHealth
+from iot_edge_anomaly.sinks.health import SinkHealth, stuck_at
 from iot_edge_anomaly.sinks.parts import Part, parts
 from iot_edge_anomaly.sinks.places import START, Place, Places, place_of, refusal_of
 from iot_edge_anomaly.sinks.settings import SinkSettings
@@ -31,6 +32,9 @@ STEADY_SECONDS = 60.0
 
 POLL_SECONDS = 0.5
 COUNT_SECONDS = 5.0
+WATCH_SECONDS = 2.0
+"""So often it is looked, between attempts, whether a person has passed over what a sink is stuck at."""
+
 READ = 200
 
 _LABELS = ("sink",)
@@ -43,6 +47,7 @@ CHANGED = Signal("sink_outage_changes", "sink still cannot hand alarms on, now f
 BACK = Signal("sink_recoveries", "sink hands alarms on again", Level.INFO, _LABELS)
 FAILED = Signal("sink_failures", "sink failed in a way nobody foresaw; it is tried again", Level.ERROR, _LABELS)
 GONE = Signal("sink_gaps", "alarms were purged before this sink could hand them on", Level.ERROR, _LABELS)
+SKIPPED = Signal("sink_skips", "a person passed over an alarm that a sink was stuck at", Level.WARNING, _LABELS)
 STOPPED = Signal("sink_stops", "sink stopped, alarms wait: a person must change its settings", Level.ERROR, _LABELS)
 
 
@@ -78,6 +83,8 @@ class _Delivery:
         self._failures = 0
         self._why = ""
         self._has_answered = False
+        self._alone: Posting | None = None
+        self._stuck: Posting | None = None
 
     async def run(self) -> None:
         """Run until cancelled, or until the settings prove unworkable."""
@@ -104,12 +111,33 @@ class _Delivery:
             await self._rest(pause)
 
     async def _rest(self, pause: float) -> None:
-        """Wait for the next attempt, longer after more failures in a row."""
+        """Wait for the next attempt, longer after more failures; not when a person has skipped the cause."""
         self._failures += 1
         most = longest_pause(self._failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-        await anyio.sleep(min(pause, LONGEST_DEFERRAL_SECONDS) + random.uniform(0, most))  # noqa: S311 - jitter, no secret
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, tasks.cancel_scope)
+            await anyio.sleep(min(pause, LONGEST_DEFERRAL_SECONDS) + random.uniform(0, most))  # noqa: S311 - jitter, no secret
+            tasks.cancel_scope.cancel()
+
+    async def _watch(self, waiting: anyio.CancelScope) -> None:
+        while self._stuck is not None:
+            with suppress(IotEdgeAnomalyError):  # the next attempt will tell
+                if await self._outlet.places.again(self._stuck.partition) >= place_of(self._stuck):
+                    waiting.cancel()
+            await anyio.sleep(WATCH_SECONDS)
+
+    async def _heed_skip(self) -> None:
+        """See whether a person has passed over what the sink is stuck at."""
+        if (stuck := self._stuck) is None:
+            return
+        place = await self._outlet.places.again(stuck.partition)
+        if place >= place_of(stuck):
+            self._be_stuck(None)
+            self._outlet.backlog.reached(stuck.partition, place, (stuck,))
+            SKIPPED.emit(sink=self._health.name, id=stuck.id, asset=str(stuck.key))
 
     async def _find_places(self) -> None:
+        await self._heed_skip()
         for partition in range(self._partitions):
             place = await self._outlet.places.of(partition)
             lacking = await self._feed.missing(partition)
@@ -125,6 +153,8 @@ class _Delivery:
                 moved = [await self._go_on(sink, partition) for partition in range(self._partitions)]
             except PartlyTakenError as error:
                 await self._rest(self._lost(error))
+                with suppress(UnavailableError):  # the sink is kept, for it knows who lacks it
+                    await self._heed_skip()
                 continue
             self._up()
             if not any(moved):
@@ -137,7 +167,8 @@ class _Delivery:
         if (reached := self._reached.get(partition, place)) > place:
             await self._outlet.places.store(partition, reached)  # taken by the target, and not stored then
         postings = await self._feed.after(partition, *max(place, reached), READ)
-        for part in parts(postings, self._outlet.settings.wants, self._outlet.spec.most):
+        most = 1 if self._why else self._outlet.spec.most  # after a failure one by one: so it shows which one fails
+        for part in parts(postings, self._outlet.settings.wants, most):
             await self._hand(sink, partition, part)
         return bool(postings)
 
@@ -159,17 +190,26 @@ class _Delivery:
         if postings:
             self._outlet.backlog.in_hand(partition, postings[0])
             self._has_answered = False
+            self._alone = postings[0] if len(postings) == 1 else None
             await sink.deliver(postings)
-            self._has_answered = True
+            self._answered()
             DELIVERED.emit(len(postings), sink=self._health.name)
             self._health.took(len(postings))
             self._failures = 0
 
     async def _set_aside(self, posting: Posting, why: str) -> None:
-        self._has_answered = True
+        self._answered()
         await self._outlet.places.refuse(refusal_of(posting, why, time.time()))
         self._health.set_aside += 1
         SET_ASIDE.emit(sink=self._health.name, why=why, id=posting.id, asset=str(posting.key))
+
+    def _answered(self) -> None:
+        self._has_answered, self._alone = True, None
+        self._be_stuck(None)
+
+    def _be_stuck(self, posting: Posting | None) -> None:
+        self._stuck = posting
+        self._health.stuck = stuck_at(posting) if posting else None
 
     def _up(self) -> None:
         """Note that all is well, as far as that can be known."""
@@ -194,6 +234,8 @@ class _Delivery:
 
     def _down(self, why: str) -> None:
         self._why = why
+        self._be_stuck(self._alone)
+        self._alone = None
         self._health.failed(why)
         self._health.outages += self._health.state is not State.DOWN
         self._health.turn(State.DOWN)
