@@ -150,3 +150,25 @@ def test_a_sink_that_has_gone_on_meanwhile_is_left_alone(sink_bus: SinkBus) -> N
             assert await places.refused() == []
 
     asyncio.run(scenario())
+
+
+def test_a_sink_that_goes_on_in_this_very_moment_wins(sink_bus: SinkBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = own_name(SinkSettings(name="racing")).name
+    health = SinkHealth(name, State.DOWN, stuck=Stuck(0, 5, 0, message(posting(5))))
+    store = Places.store
+
+    async def scenario() -> None:
+        async with connect(sink_bus.address) as bus:
+            runs = Places(bus, name, from_start=True)
+            assert await runs.of(0) == START
+
+            async def after_the_other(places: Places, partition: int, place: Place) -> None:
+                await store(runs, partition, Place(5, 0))
+                await store(places, partition, place)
+
+            monkeypatch.setattr(Places, "store", after_the_other)
+            with pytest.raises(UnavailableError, match="moved on by somebody else"):
+                await skipped(sink_bus, health)
+            assert (await runs.again(0), await runs.refused()) == (Place(5, 0), [])
+
+    asyncio.run(scenario())
