@@ -14,7 +14,7 @@ from waiting import until  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.component.sink import DeferredError, PartlyTakenError, Posting, Sink, SinkSpec
-from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.observability.health import State
 from iot_edge_anomaly.sinks import runner
 from iot_edge_anomaly.sinks.health import SinkHealth, Stuck
@@ -124,6 +124,21 @@ def test_a_sink_that_cannot_read_what_to_hand_on_is_stuck_at_nothing(sink_bus: S
             await until(lambda: out.health.stuck is None)
             with pytest.raises(RejectedError, match="not at an event: the view database is not there"):
                 await skipped(sink_bus, out.health)
+
+    asyncio.run(scenario())
+
+
+def test_a_sink_that_stopped_is_stuck_at_nothing(sink_bus: SinkBus) -> None:
+    held = postings(1)
+    failures: list[Exception] = [UnavailableError("answers 500")]
+    sink = Choosy(held, lambda: failures[-1], 1)
+
+    async def scenario() -> None:
+        async with running(sink_bus.address, ListFeed(held), [(sink.settings, sink.spec)]) as (out,):
+            await until(lambda: out.health.stuck is not None)
+            failures.append(ConfigError("answers 410"))
+            await until(lambda: out.health.state is State.STOPPED)
+            assert out.health.stuck is None
 
     asyncio.run(scenario())
 

@@ -96,6 +96,7 @@ class _Delivery:
                 async with self._outlet.spec.create(self._outlet.settings) as sink:
                     await self._hand_on(sink)
             except ConfigError as error:
+                self._be_stuck(None)
                 self._health.failed(str(error))
                 self._health.turn(State.STOPPED)
                 STOPPED.emit(sink=self._health.name, why=str(error))
