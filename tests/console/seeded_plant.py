@@ -12,11 +12,12 @@ from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Phase, Priority
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.operations.limits import LIMITS, check_order, with_limits
 from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings, SensorSettings
 from iot_edge_anomaly.security.principal import Permission, Principal
 from iot_edge_anomaly.views.plant import AlarmView, AssetView
-from iot_edge_anomaly.views.trend import MOST_ROWS, TrendView
+from iot_edge_anomaly.views.trend import MOST_ROWS
 
 NS = 1_000_000_000
 LINE = "station-1/pumping/line-1"
@@ -159,7 +160,7 @@ class SeededPlant:
     def _maintenance(self, key: AssetKey) -> int:
         return self.maintenance_until.get(key, 0)
 
-    def trend(self, key: AssetKey, span: timedelta) -> TrendView | None:
+    def trend(self, key: AssetKey, span: timedelta) -> Stretch | None:
         if key == HOST:
             return None
         newest = (self._start - 95 * NS if key == METER else self._clock.now_ns()) // (NS // 10)
@@ -179,7 +180,7 @@ class SeededPlant:
         score = score * (key != PUMP_2)
         contributions = (score[:, None] * share).astype(np.float32)
         quality = np.where(ticks % 300 == 0, 1, 0).astype(np.uint8)
-        return TrendView(SENSORS, ticks * (NS // 10), score, values, expected, share, contributions, quality)
+        return Stretch(SENSORS, ticks * (NS // 10), score, values, expected.astype(np.float32), contributions, quality)
 
     def recent_alarms(self, key: AssetKey) -> Sequence[AlarmView]:
         return self.alarms.get(key, [])

@@ -8,12 +8,12 @@ from seeded_plant import PUMP_1, PUMP_2, SeededPlant  # type: ignore[import-not-
 
 from iot_edge_anomaly.console import trend
 from iot_edge_anomaly.console.asset_looked import Looked, looked_address, looked_at
-from iot_edge_anomaly.console.asset_rows import live_rows, thin_live, usual_distance, with_detail, without_seam
+from iot_edge_anomaly.console.asset_rows import thin_live, usual_distance, with_detail, without_seam
 from iot_edge_anomaly.console.trend import Area, Look, Shown
 from iot_edge_anomaly.console.trend_heat import heat_cells, heat_sensors
 from iot_edge_anomaly.core.clock import ManualClock
 from iot_edge_anomaly.core.outcomes import Priority
-from iot_edge_anomaly.historian.stretch import Stretch
+from iot_edge_anomaly.core.stretch import Stretch
 
 STEP = 100_000_000
 
@@ -83,7 +83,7 @@ def test_the_score_axis_holds_threshold_and_scores(highest: float, step: float, 
 def test_a_chart_is_valid_json_with_holes_as_null() -> None:
     plant = SeededPlant(ManualClock(1_700_000_000 * 10**9))
     for key in (PUMP_1, PUMP_2):
-        stretch = live_rows(plant.trend(key, Looked().length))
+        stretch = plant.trend(key, Looked().length)
         options = trend.chart(Shown(stretch, (Look("flow", "Flow"),), 0, int(stretch.times[-1])))
         json.dumps(options, allow_nan=False)
         assert len({len(column) for column in options["dataset"]["source"].values()}) == 1

@@ -26,7 +26,7 @@ def test_a_span_ends_at_the_newest_row() -> None:
     assert view is not None
     assert view.times.tolist() == [second * NS for second in range(40, 50)]
     assert view.values[:, 1].tolist() == list(range(40, 50))
-    assert view.share.tolist() == np.full(2, np.float32(2.45)).tolist()
+    assert view.contributions[-1].tolist() == np.full(2, np.float32(2.45)).tolist()
 
 
 def test_sensors_that_come_later_are_empty_before() -> None:
@@ -38,7 +38,6 @@ def test_sensors_that_come_later_are_empty_before() -> None:
     assert view.sensors == ("level", "vibration", "flow")
     np.testing.assert_array_equal(view.values, [[2.0, np.nan, 1.0], [2.0, 9.0, 4.0]])
     np.testing.assert_array_equal(np.isnan(view.contributions), [[False, True, False], [False] * 3])
-    assert view.contributions[1].tolist() == view.share.tolist()
     assert view.quality.tolist() == [0, 0]
 
 

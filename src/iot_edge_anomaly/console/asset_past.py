@@ -7,7 +7,7 @@ from iot_edge_anomaly.console.view import History
 from iot_edge_anomaly.console.when import NS
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.historian.stretch import Stretch
+from iot_edge_anomaly.core.stretch import Stretch
 
 POINTS = 4_000
 AGAIN_NS = 30 * NS

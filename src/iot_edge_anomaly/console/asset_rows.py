@@ -3,24 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.core.stretch import Stretch, joined
 from iot_edge_anomaly.core.thinning import thinned
-from iot_edge_anomaly.historian.stretch import Stretch, joined
-from iot_edge_anomaly.views.trend import TrendView
 
 LEAST_POINTS = 4
-
-
-def live_rows(trend: TrendView) -> Stretch:
-    """Return the rows in memory as history tells its own."""
-    return Stretch(
-        trend.sensors,
-        trend.times,
-        trend.score,
-        trend.values,
-        trend.expected.astype(np.float32),
-        trend.contributions,
-        trend.quality,
-    )
 
 
 def without_seam(past: Stretch | None, live: Stretch | None) -> Stretch | None:

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from iot_edge_anomaly.console.asset_looked import SPANS, Looked, looked_address, looked_at
 from iot_edge_anomaly.console.asset_past import Past
-from iot_edge_anomaly.console.asset_rows import between, live_rows, thin_for, thin_live, with_detail, without_seam
+from iot_edge_anomaly.console.asset_rows import between, thin_for, thin_live, with_detail, without_seam
 from iot_edge_anomaly.console.elements import box, button, set_prop, show, text
 from iot_edge_anomaly.console.shell import Visit
 from iot_edge_anomaly.console.trend import LIMITS, Area, Look, Shown, chart, height
@@ -16,9 +16,8 @@ from iot_edge_anomaly.console.trend_heat import heat_sensors
 from iot_edge_anomaly.console.when import full_moment
 from iot_edge_anomaly.console.words import figure, sensor_title, sensor_unit
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.historian.stretch import Stretch
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetSettings, sensor_settings
-from iot_edge_anomaly.views.trend import TrendView
 
 MOST_SENSORS = 4
 POINTS, COARSE, LIVE_POINTS = 1_500, 400, 300
@@ -84,7 +83,7 @@ class AssetTrend:
             self._chosen = [*self._chosen, sensor][-MOST_SENSORS:]
         self._drawn_ns = 0
 
-    async def update(self, live: TrendView | None, now_ns: int) -> None:
+    async def update(self, live: Stretch | None, now_ns: int) -> None:
         """Show the rows of the time that is looked at; `live` are the newest ones."""
         self._newest_ns = int(live.times[-1]) if live is not None and len(live.times) else now_ns
         pace = min(max(self._looked.length_ns // 1_000, FASTEST_NS), SLOWEST_NS)
@@ -107,7 +106,7 @@ class AssetTrend:
     async def _draw(self, now_ns: int) -> None:
         since_ns, until_ns = self._ends
         view = self._visit.console.view.trend(self._key, timedelta(microseconds=(self._newest_ns - since_ns) // 1_000))
-        live = live_rows(view) if view is not None and len(view.times) else None
+        live = view if view is not None and len(view.times) else None
         live_since_ns = int(live.times[0]) if live is not None else now_ns
         await self._past.read(since_ns, until_ns, live_since_ns, now_ns)
         rows = without_seam(self._past.rows, live)
@@ -165,7 +164,7 @@ class AssetTrend:
         lines = tuple((f"{kind} {figure(value)}", value) for kind, value in limits)
         return Look(sensor, f"{title}, {unit}" if unit else title, lines)
 
-    def _sensors(self, rows: Stretch, live: TrendView | None) -> tuple[str, ...]:
+    def _sensors(self, rows: Stretch, live: Stretch | None) -> tuple[str, ...]:
         """Return the chosen sensors; else the one that contributes most to an alarm; else the one that is there."""
         chosen = tuple(sensor for sensor in self._chosen if sensor in rows.sensors)
         if chosen:
@@ -174,7 +173,7 @@ class AssetTrend:
         if self._shown and not self._chosen and self._shown[0] in rows.sensors and not is_odd:
             return self._shown[:1]
         if live is not None and self._looked.at_ns is None:
-            return (live.sensors[int(np.argmax(np.nan_to_num(live.share)))],)
+            return (live.sensors[int(np.argmax(np.nan_to_num(live.contributions[-1])))],)
         most = np.nan_to_num(rows.contributions).max(axis=0)
         return (rows.sensors[int(np.argmax(most))],)
 
@@ -241,7 +240,7 @@ class AssetTrend:
         ui.navigate.history.replace(looked_address(self._key, looked))
 
 
-def _is_odd(live: TrendView | None) -> bool:
+def _is_odd(live: Stretch | None) -> bool:
     return live is not None and bool(live.score[-1] > 1.0)
 
 

@@ -8,8 +8,8 @@ from nicegui.elements.mixins.text_element import TextElement
 from iot_edge_anomaly.console.elements import box, button, set_classes, set_prop, text
 from iot_edge_anomaly.console.trend import LIMITS
 from iot_edge_anomaly.console.words import figure, sensor_title, sensor_unit
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetSettings, sensor_settings
-from iot_edge_anomaly.views.trend import TrendView
 
 ODD_SHARE = 1.5
 """A sensor with so many times its even share of an alarming score is marked."""
@@ -31,10 +31,10 @@ class SensorTable:
                     text("th", heading, "" if heading == "Sensor" else "number").props("scope=col")
             self._body = box("", "tbody")
 
-    def update(self, rows: TrendView, shown: Collection[str]) -> None:
+    def update(self, rows: Stretch, shown: Collection[str]) -> None:
         """Show the newest row."""
-        total = float(np.nansum(rows.share))
-        shares = np.nan_to_num(rows.share) / (total if total > 0 else 1.0)
+        total = float(np.nansum(rows.contributions[-1]))
+        shares = np.nan_to_num(rows.contributions[-1]) / (total if total > 0 else 1.0)
         for column, sensor in enumerate(rows.sensors):
             if sensor not in self._rows:
                 with self._body:

@@ -21,7 +21,7 @@ from iot_edge_anomaly.console.trend_parts import (
     value_axis,
 )
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Priority, RowQuality
-from iot_edge_anomaly.historian.stretch import Stretch
+from iot_edge_anomaly.core.stretch import Stretch
 
 MILLISECOND = 1_000_000
 MOST_MARKS = 300

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from iot_edge_anomaly.console.trend_parts import GRID, INK
-from iot_edge_anomaly.historian.stretch import Stretch
+from iot_edge_anomaly.core.stretch import Stretch
 
 HEAT_ROW = 17
 MOST_SENSORS = 12

@@ -7,13 +7,12 @@ from typing import Literal, Protocol
 
 from iot_edge_anomaly.bus.capsule import Replay
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.historian.export import Exported, Format, What
-from iot_edge_anomaly.historian.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetSettings, SensorSettings
 from iot_edge_anomaly.security.principal import Principal
 from iot_edge_anomaly.views.plant import AlarmView, AssetView
 from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord, AssetDay, JudgedAlarm, LearnedAlarms
-from iot_edge_anomaly.views.trend import TrendView
 
 
 class PlantView(Protocol):
@@ -23,7 +22,7 @@ class PlantView(Protocol):
         """Return every asset, with its open alarms."""
         ...
 
-    def trend(self, key: AssetKey, span: timedelta) -> TrendView | None:
+    def trend(self, key: AssetKey, span: timedelta) -> Stretch | None:
         """Return the rows of the last `span` before the newest one; None before the first."""
         ...
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
+from iot_edge_anomaly.core.stretch import Stretch, joined
 from iot_edge_anomaly.historian.reading import days_of, opened, read
 from iot_edge_anomaly.historian.schema import SCORES
 from iot_edge_anomaly.historian.sql import day_of, on_days, within
-from iot_edge_anomaly.historian.stretch import Stretch, joined
 
 ROWS_AT_ONCE = 1_000_000
 MORE_DAYS = 4

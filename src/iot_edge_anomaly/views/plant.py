@@ -11,9 +11,10 @@ import msgspec
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AssetOutcome, Commit, Notice, Phase, SourceCount
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, settings_for
 from iot_edge_anomaly.views.alarm_log import MOST_ALARMS, AlarmLog, AlarmView
-from iot_edge_anomaly.views.trend import Trend, TrendView
+from iot_edge_anomaly.views.trend import Trend
 
 __all__ = ["MOST_ALARMS", "AlarmView", "AssetView", "Plant", "Standing"]
 
@@ -134,7 +135,7 @@ class Plant:
         asset = self._assets.get(key)
         return None if asset is None else self._view(key, asset)
 
-    def trend(self, key: AssetKey, span: timedelta | None = None, most_points: int | None = None) -> TrendView | None:
+    def trend(self, key: AssetKey, span: timedelta | None = None, most_points: int | None = None) -> Stretch | None:
         """Return the rows of the last `span` before the newest one; None before the first."""
         asset = self._assets.get(key)
         return None if asset is None else asset.trend.view(span, most_points)

@@ -1,12 +1,12 @@
 """The newest rows of one asset in columns that grow in place, bounded in rows and, by the plant, in bytes."""
 
 from datetime import timedelta
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.outcomes import Rows
+from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.core.thinning import thinned
 
 MOST_ROWS = 20_000
@@ -15,21 +15,8 @@ OVERHEAD_BYTES = 1_000
 """What the columns of an asset weigh besides their rows."""
 
 
-class TrendView(NamedTuple):
-    """Rows of an asset in time order: n rows by k sensors; NaN where nothing is known.
-
-    `times` int64 ns (n,); `score` (n,); `values` and `expected` (n, k); `share` (k,) of the newest score;
-    `contributions` float32 (n, k); `quality` uint8 (n,), index into ROW_QUALITIES.
-    """
-
-    sensors: tuple[str, ...]
-    times: NDArray[np.int64]
-    score: NDArray[np.float64]
-    values: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    share: NDArray[np.float64]
-    contributions: NDArray[np.float32]
-    quality: NDArray[np.uint8]
+ROW_BYTES, SENSOR_BYTES = 17, 16
+"""What a row weighs: time, score and quality; and value, expected value and contribution of each sensor."""
 
 
 class Trend:
@@ -42,8 +29,7 @@ class Trend:
     def __init__(self, most_rows: int = MOST_ROWS) -> None:
         self._most_rows = most_rows
         self._start = self._end = 0
-        self._columns = _Columns.of((), 0)
-        self._share = np.empty(0)
+        self._columns = Stretch.empty((), 0)
 
     @property
     def rows(self) -> int:
@@ -53,7 +39,7 @@ class Trend:
     @property
     def bytes(self) -> int:
         """What the rows weigh; as much as half of it again may be reserved for those that follow."""
-        return OVERHEAD_BYTES + self.rows * self._columns.row_bytes
+        return OVERHEAD_BYTES + self.rows * (ROW_BYTES + SENSOR_BYTES * len(self._columns.sensors))
 
     def add(self, rows: Rows) -> None:
         """Append rows; the oldest make room."""
@@ -64,7 +50,6 @@ class Trend:
         columns.times[place], columns.score[place] = rows.times(), rows.scores()
         columns.values[place], columns.expected[place] = rows.values(), rows.expectations()
         columns.contributions[place], columns.quality[place] = rows.contributions(), rows.qualities()
-        self._share = rows.contributions()[-1].astype(np.float64)
         self._end += count
         self._start = max(self._start, self._end - self._most_rows)
 
@@ -74,7 +59,7 @@ class Trend:
         if len(self._columns.times) > 2 * self.rows + LEAST_ROOM:
             self._move(self._columns.sensors, 0)
 
-    def view(self, span: timedelta | None = None, most_points: int | None = None) -> TrendView | None:
+    def view(self, span: timedelta | None = None, most_points: int | None = None) -> Stretch | None:
         """Return the rows of the last `span`, thinned to at most so many points; None where there are none."""
         if not self.rows:
             return None
@@ -85,60 +70,23 @@ class Trend:
         chosen: slice | NDArray[np.intp] = slice(start, self._end)
         if most_points is not None:
             chosen = start + thinned(columns.score[chosen], columns.values[chosen], most_points)
-        return TrendView(
-            columns.sensors,
-            columns.times[chosen],
-            columns.score[chosen],
-            columns.values[chosen],
-            columns.expected[chosen].astype(np.float64),
-            self._share,
-            columns.contributions[chosen],
-            columns.quality[chosen],
-        )
+        return columns.at(chosen)
 
     def _move(self, sensors: tuple[str, ...], more: int) -> None:
         """Move the rows that stay to columns of these sensors with room for so many more, and some."""
         keep = min(self.rows, self._most_rows)
-        moved = _Columns.of(sensors, keep + more + max(keep // 4, LEAST_ROOM))
-        self._columns.copy_to(moved, slice(self._end - keep, self._end))
+        moved = Stretch.empty(sensors, keep + more + max(keep // 4, LEAST_ROOM))
+        _copy(self._columns, slice(self._end - keep, self._end), moved)
         self._columns, self._start, self._end = moved, 0, keep
 
 
-class _Columns(NamedTuple):
-    sensors: tuple[str, ...]
-    times: NDArray[np.int64]
-    score: NDArray[np.float64]
-    values: NDArray[np.float64]
-    expected: NDArray[np.float32]
-    contributions: NDArray[np.float32]
-    quality: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, sensors: tuple[str, ...], room: int) -> "_Columns":
-        shape = (room, len(sensors))
-        return cls(
-            sensors,
-            np.empty(room, np.int64),
-            np.empty(room),
-            np.empty(shape),
-            np.empty(shape, np.float32),
-            np.empty(shape, np.float32),
-            np.empty(room, np.uint8),
-        )
-
-    @property
-    def row_bytes(self) -> int:
-        return 17 + 16 * len(self.sensors)
-
-    def copy_to(self, other: "_Columns", rows: slice) -> None:
-        """Copy rows to the beginning of other columns; what a sensor that came later read before is not known."""
-        count = rows.stop - rows.start
-        other.times[:count], other.score[:count] = self.times[rows], self.score[rows]
-        other.quality[:count] = self.quality[rows]
-        other.values[:count], other.expected[:count], other.contributions[:count] = np.nan, np.nan, np.nan
-        column_of = {sensor: number for number, sensor in enumerate(other.sensors)}
-        known = [(here, column_of[name]) for here, name in enumerate(self.sensors) if name in column_of]
-        here, there = [list(numbers) for numbers in zip(*known, strict=True)] or [[], []]
-        other.values[:count, there] = self.values[rows][:, here]
-        other.expected[:count, there] = self.expected[rows][:, here]
-        other.contributions[:count, there] = self.contributions[rows][:, here]
+def _copy(of: Stretch, rows: slice, to: Stretch) -> None:
+    """Copy rows to the beginning of other columns; what a sensor that came later read before is not known."""
+    count = rows.stop - rows.start
+    to.times[:count], to.score[:count], to.quality[:count] = of.times[rows], of.score[rows], of.quality[rows]
+    column_of = {sensor: number for number, sensor in enumerate(to.sensors)}
+    known = [(here, column_of[name]) for here, name in enumerate(of.sensors) if name in column_of]
+    here, there = [list(numbers) for numbers in zip(*known, strict=True)] or [[], []]
+    for source, target in ((of.values, to.values), (of.expected, to.expected), (of.contributions, to.contributions)):
+        target[:count] = np.nan
+        target[:count, there] = source[rows][:, here]

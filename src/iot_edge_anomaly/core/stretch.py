@@ -26,8 +26,22 @@ class Stretch(NamedTuple):
     contributions: NDArray[np.float32]
     quality: NDArray[np.uint8]
 
-    def at(self, rows: NDArray[np.intp]) -> "Stretch":
-        """Return some of the rows."""
+    @classmethod
+    def empty(cls, sensors: tuple[str, ...], rows: int) -> "Stretch":
+        """Return room for so many rows, filled with nothing in particular."""
+        shape = (rows, len(sensors))
+        return cls(
+            sensors,
+            np.empty(rows, np.int64),
+            np.empty(rows),
+            np.empty(shape),
+            np.empty(shape, np.float32),
+            np.empty(shape, np.float32),
+            np.empty(rows, np.uint8),
+        )
+
+    def at(self, rows: slice | NDArray[np.intp]) -> "Stretch":
+        """Return some of the rows; of a slice no copies are made."""
         return Stretch(
             self.sensors,
             self.times[rows],
