@@ -28,14 +28,18 @@ def viewers(*arguments: str) -> tuple[int, dict[str, Any]]:
 
 def test_every_page_is_seen_and_every_alarm_that_was_provoked() -> None:
     _, figures = viewers("--minutes", "0.2")
-    each = figures["pages"]["each"]
-    assert {"/", "/assets", "/asset", "/alarms", "/alarm"} <= each.keys()
-    assert all(page["shown"] > 0 for page in each.values()), each
-    assert figures["pages"]["all"]["failed"] == 0, figures["pages"]["first_failure"]
+    assert figures["viewers"] == {"sessions": 2, "tabs": 1}
+    for pages in figures["pages"].values():
+        assert {"/", "/assets", "/asset", "/alarms", "/alarm"} <= pages["each"].keys()
+        assert all(page["shown"] > 0 for page in pages["each"].values()), pages["each"]
+        assert pages["all"]["failed"] == 0, pages["first_failure"]
     assert all(spread["count"] > 0 for spread in figures["alarm_ms"].values())
     assert figures["alarms_that_never_came"] == figures["requests_refused"] == 0, figures["first_refusal"]
     assert figures["values_per_second"]["with_viewers"] > 0
     assert figures["console_pss_mb"]["first"] > 20
+    shares = figures["core_share"]
+    assert {"console", "sessions", "tabs"} <= shares["with_viewers"].keys()
+    assert shares["with_viewers"]["console"] > shares["without"]["console"]
 
 
 @pytest.mark.parametrize(("mode", "complaint"), [("leak", "the console grew by"), ("slow-page", "is not below 1 s")])
@@ -43,4 +47,4 @@ def test_each_sabotage_is_found(mode: str, complaint: str) -> None:
     code, figures = viewers("--minutes", "0.1", "--sabotage", mode)
     assert code == 1
     assert any(complaint in said for said in figures["complaints"]), figures["complaints"]
-    assert mode == "leak" or figures["pages"]["all"]["p50_seconds"] >= 1.5
+    assert mode == "leak" or figures["pages"]["sessions"]["all"]["p50_seconds"] >= 1.5
