@@ -20,7 +20,7 @@ def viewers(*arguments: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "benchmarks.viewers", *SHORT, "--sample-seconds", "0.5", "--keep-figures", "no"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout.splitlines()[-1])

@@ -45,6 +45,8 @@ def assets_address(search: AssetSearch) -> str:
 def at_place(lines: Iterable[Line], search: AssetSearch) -> list[Line]:
     """Return the assets of the place and with the words that were asked for, whatever their state."""
     words = search.words.casefold().split()
+    if not words and not search.under:
+        return [*lines]
     return [line for line in lines if is_below(line.asset.key, search.under) and _has_words(line, words)]
 
 

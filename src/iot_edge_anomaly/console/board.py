@@ -1,11 +1,12 @@
 """All assets as a person sees them at a glance, worked out once for all who look."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 
 from iot_edge_anomaly.console.view import PlantView
 from iot_edge_anomaly.console.words import Condition, condition_of, summary, worst_priority
 from iot_edge_anomaly.core.clock import Clock
+from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Priority
 from iot_edge_anomaly.pipeline.settings import AssetSettings
 from iot_edge_anomaly.security.principal import Permission, Principal
@@ -28,6 +29,11 @@ class Line(NamedTuple):
     condition: Condition
     priority: Priority | None
     summary: str
+
+
+def by_key(lines: Sequence[Line]) -> Mapping[AssetKey, Line]:
+    """Return each line by its asset."""
+    return {line.asset.key: line for line in lines}
 
 
 class Board:

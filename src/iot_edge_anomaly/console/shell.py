@@ -1,6 +1,6 @@
 """What all pages share: the frame around them, who looks, and the beat in which they are kept up to date."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from fastapi import Request
 from nicegui import ui
 
 from iot_edge_anomaly.console.backstage import Backstage
-from iot_edge_anomaly.console.board import URGENT, Board
+from iot_edge_anomaly.console.board import URGENT, Board, Line
 from iot_edge_anomaly.console.elements import box, button, set_classes, show, text
 from iot_edge_anomaly.console.gate import sign_in_address
 from iot_edge_anomaly.console.recall import Recall
@@ -139,9 +139,9 @@ class _Frame:
         visit.every(BEAT_SECONDS, self._update)
 
     def _update(self) -> None:
-        lines = self._visit.console.board.lines(self._visit.who)
-        urgent = sum(line.condition in URGENT for line in lines)
-        count = f"{len(lines)} asset{'' if len(lines) == 1 else 's'}"
+        board, who = self._visit.console.board, self._visit.who
+        assets, urgent = len(board.lines(who)), board.shared(who, _urgent)
+        count = f"{assets} asset{'' if assets == 1 else 's'}"
         self._count.text = f"{count}, {urgent} with an alarm" if urgent else f"{count}, no alarm"
         set_classes(self._count, "count urgent" if urgent else "count")
         self._trouble.text = self._visit.console.trouble()
@@ -159,6 +159,10 @@ class _Frame:
         self._theme.text = self._theme_name()
         cookie = f"{THEME_COOKIE}={self._theme_key()};path=/;max-age=31536000;samesite=lax"
         ui.run_javascript(f"document.cookie = '{cookie}'")
+
+
+def _urgent(lines: Sequence[Line]) -> int:
+    return sum(line.condition in URGENT for line in lines)
 
 
 def _link(page: PageSpec, *, is_shown: bool) -> None:

@@ -51,6 +51,9 @@ _BY_STATE = (
     (AlarmState.ACKNOWLEDGED, Condition.ACKNOWLEDGED),
     (AlarmState.RETURNED, Condition.RETURNED),
 )
+_SEEN = frozenset(state for state, _ in _BY_STATE)
+"""States of alarms that nobody hid."""
+
 _BY_PHASE = {
     Phase.LEARNING: Condition.LEARNING,
     Phase.PROVISIONAL: Condition.PROVISIONAL,
@@ -77,14 +80,15 @@ def condition_of(asset: AssetView, settings: AssetSettings, now_ns: int) -> Cond
 
 def worst_priority(asset: AssetView) -> Priority | None:
     """Return the priority of the most urgent alarm that nobody hid; None when there is none."""
-    seen = [alarm.raised.priority for alarm in asset.alarms if alarm.latest.after in dict(_BY_STATE)]
+    seen = [alarm.raised.priority for alarm in asset.alarms if alarm.latest.after in _SEEN]
     return max(seen, key=_PRIORITIES.index, default=None)
 
 
 def summary(asset: AssetView, settings: AssetSettings, now_ns: int) -> str:
     """Return one line about an asset: the reason of its newest alarm, or how far it has come."""
-    seen = [alarm for alarm in asset.alarms if alarm.latest.after in dict(_BY_STATE)]
-    match condition_of(asset, settings, now_ns):
+    seen = [alarm for alarm in asset.alarms if alarm.latest.after in _SEEN]
+    condition = condition_of(asset, settings, now_ns)
+    match condition:
         case Condition.ALARM | Condition.ACKNOWLEDGED | Condition.RETURNED:
             return sentence(max(seen, key=lambda alarm: alarm.raised.time_ns).raised.reason)
         case Condition.MAINTENANCE if asset.maintenance_until_ns:
@@ -94,7 +98,7 @@ def summary(asset: AssetView, settings: AssetSettings, now_ns: int) -> str:
         case Condition.LEARNING | Condition.PROVISIONAL:
             return learning(asset, settings)
         case _:
-            return CONDITION_WORDS[condition_of(asset, settings, now_ns)]
+            return CONDITION_WORDS[condition]
 
 
 def learning(asset: AssetView, settings: AssetSettings) -> str:

@@ -48,7 +48,7 @@ class _Shown:
                     await self._relate(record)
             except IotEdgeAnomalyError as error:
                 problem = str(error)
-        live = open_alarms(self._visit.console.board.lines(self._visit.who)).get(self._id)
+        live = self._visit.console.board.shared(self._visit.who, open_alarms).get(self._id)
         if live is not None:
             record = newer(record or AlarmRecord(live), live)
         if record is None or not self._may_see(record):

@@ -56,7 +56,7 @@ class _Found:
         console, who = self._visit.console, self._visit.who
         wanted = filter_of(self._search, readable(who), self._visit.now_ns(), SHOWN + 1)
         kept = await self._kept(wanted)
-        records = merged(kept, open_alarms(console.board.lines(who)), wanted)
+        records = merged(kept, console.board.shared(who, open_alarms), wanted)
         shown, is_more = records[:SHOWN], len(records) > SHOWN
         self._alarms.update(shown)
         show(self._nothing, not shown)

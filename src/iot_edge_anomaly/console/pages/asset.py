@@ -1,6 +1,7 @@
 """One asset: its alarms, its trend over minutes or months, its sensors, its history."""
 
 from iot_edge_anomaly.console.asset_pane import AssetPane
+from iot_edge_anomaly.console.board import by_key
 from iot_edge_anomaly.console.elements import box, link, text
 from iot_edge_anomaly.console.shell import BEAT_SECONDS, PageSpec, Visit
 from iot_edge_anomaly.core.errors import RejectedError
@@ -47,8 +48,7 @@ class _Shown:
         if self._pane.settings != console.view.settings(self._key):
             self._box.clear()
             self._make()
-        lines = console.board.lines(self._visit.who)
-        found = next((line for line in lines if line.asset.key == self._key), None)
+        found = console.board.shared(self._visit.who, by_key).get(self._key)
         await self._pane.update(found, self._visit.now_ns())
 
 

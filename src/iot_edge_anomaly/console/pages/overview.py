@@ -81,15 +81,15 @@ class _Sheet:
 
     def update(self) -> None:
         """Show what is known this moment."""
-        lines = self._visit.console.board.lines(self._visit.who)
-        show(self._box, bool(lines))
-        counts = by_condition(lines)
+        board, who = self._visit.console.board, self._visit.who
+        show(self._box, bool(board.lines(who)))
+        counts = board.shared(who, by_condition)
         self._verdict.text = verdict(counts)
         self._details.text = details(counts)
         needy = any(counts[condition] for condition in NEEDY)
         set_classes(self._answer, f"card are-we-fine {_face(counts[Condition.ALARM] > 0, needy)}")
         self._states.update(counts)
-        self._urgent.update([*open_alarms(lines).values()], self._visit.now_ns())
+        self._urgent.update([*board.shared(who, open_alarms).values()], self._visit.now_ns())
         self._availability.update_assets(counts)
 
     async def update_records(self) -> None:
