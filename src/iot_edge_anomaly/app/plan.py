@@ -22,7 +22,8 @@ from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.supervise import ONE_BLAS_THREAD, ProcessSpec
+from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.supervise import ProcessSpec
 from iot_edge_anomaly.views.settings import READER as VIEWS
 from iot_edge_anomaly.views.settings import READS as READ_BY_VIEWS
 

@@ -27,9 +27,6 @@ STEADY_SECONDS = 30.0
 CONFIGURATION_EXIT = 2
 """Exit code of a process that no restart can help."""
 
-ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Environment of processes that calculate: with one thread the same rows give the same model, to the bit."""
-
 
 @dataclass(frozen=True)
 class ProcessSpec:

@@ -12,20 +12,22 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 
-from iot_edge_anomaly.bus.answers import Message
 from iot_edge_anomaly.bus.codec import decode_envelope
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, RejectedError, UnavailableError
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.supervise import ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
 from iot_edge_anomaly.resilience.tether import die_with_parent
 from iot_edge_anomaly.training.gather import fit
+
+if TYPE_CHECKING:  # each fit starts a process: it does not wait for the client of the bus to be imported
+    from iot_edge_anomaly.bus.answers import Message
 
 NUMBER_BYTES = 8
 
@@ -61,7 +63,7 @@ class _Exhausted(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-async def fit_apart(task: Task, messages: AsyncIterator[Message], bounds: Bounds) -> bytes:
+async def fit_apart(task: Task, messages: "AsyncIterator[Message]", bounds: Bounds) -> bytes:
     """Return the packed model. Raises RejectedError with the reason why there is none, and whatever reading raises.
 
     The RejectedError is an ExhaustedError where time or memory ran out.
@@ -110,7 +112,7 @@ def _confine(memory_bytes: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-async def _hand_over(pipe: asyncio.StreamWriter, task: Task, messages: AsyncIterator[Message]) -> None:
+async def _hand_over(pipe: asyncio.StreamWriter, task: Task, messages: "AsyncIterator[Message]") -> None:
     try:
         pipe.write(_frame(0, msgspec.msgpack.encode(task)))
         async for message in messages:
