@@ -29,7 +29,12 @@ SLOTS = 10
 """So many requests carry the rows of one second."""
 
 PRIME_ROWS = 100
-"""Rows of one asset in a request that brings history."""
+"""So many rows more than a model learns from make sure that it is learned."""
+
+PRIME_REQUEST_ROWS = 5_000
+"""Rows in a request that brings history."""
+
+PRIME_AHEAD_VALUES = 1_000_000
 
 PROBED_SHARE = 0.1
 LEARN_ROWS = 600
@@ -89,18 +94,24 @@ class SteadyPlant:
                 self.alarm_ids.append(event.alarm_id)
 
     async def prime(self, rows: int, patience_seconds: float) -> None:
-        """Bring history up to now, and wait until it is worked in and learned from. Raises TimeoutError."""
-        first = int(time.time()) - rows
-        slots = [range(slot, len(self.names), SLOTS) for slot in range(SLOTS)]
-        for start in range(0, rows, PRIME_ROWS):
-            times = range(first + start, first + min(start + PRIME_ROWS, rows))
+        """Bring history up to now, and wait until it is worked in and learned from. Raises TimeoutError.
+
+        All of an asset at once: what its model learns from then lies close together in the stream, and is soon read.
+        """
+        until, many = int(time.time()), max(PRIME_REQUEST_ROWS // rows, 1)
+        for first in range(0, len(self.names), SLOTS * many):
+            groups = range(first, min(first + SLOTS * many, len(self.names)), many)
             self._sequence += 1
-            await asyncio.gather(*(self._post(slot, times, self._sequence, keep=False) for slot in slots))
-            while self.values_in - self.values_out > 2 * len(self.names) * PRIME_ROWS * len(SENSORS):
+            await asyncio.gather(*(self._bring(group, many, range(until - rows, until)) for group in groups))
+            while self.values_in - self.values_out > PRIME_AHEAD_VALUES:
                 await asyncio.sleep(0.05)
         async with asyncio.timeout(patience_seconds):
             while not self._is_settled(rows):
                 await asyncio.sleep(0.2)
+
+    async def _bring(self, first: int, many: int, times: range) -> None:
+        assets = range(first, min(first + many, len(self.names)))
+        await self._post(assets, times, self._sequence, keep=False)
 
     def _is_settled(self, rows: int) -> bool:
         learned = rows < LEARN_ROWS + PRIME_ROWS or len(self._calibrated) == len(self.names)
