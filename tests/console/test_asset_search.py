@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 from seeded_plant import OTHER, SeededPlant  # type: ignore[import-not-found]
 from starlette.datastructures import QueryParams
 
-from iot_edge_anomaly.console.asset_list import row_html
-from iot_edge_anomaly.console.asset_places import Place, is_below, places, worst_first
-from iot_edge_anomaly.console.asset_search import AssetSearch, assets_address, at_place, in_state, search_of
+from iot_edge_anomaly.console.assets.listing import row_html
+from iot_edge_anomaly.console.assets.places import Place, is_below, places, worst_first
+from iot_edge_anomaly.console.assets.search import AssetSearch, assets_address, at_place, in_state, search_of
 from iot_edge_anomaly.console.board import KEPT_NS, Board, Line
 from iot_edge_anomaly.console.words import Condition
 from iot_edge_anomaly.core.clock import ManualClock

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from seeded_plant import PUMP_1, PUMP_3, TANK  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.console.alarm_words import condition_title
-from iot_edge_anomaly.console.availability import running_words
-from iot_edge_anomaly.console.budget_span import SCALE, bar_of, budget_address, budget_search_of, span_of, worst_first
-from iot_edge_anomaly.console.day_figures import DAYS, day_figures, watched
-from iot_edge_anomaly.console.fleet_words import details, verdict
+from iot_edge_anomaly.console.alarms.words import condition_title
+from iot_edge_anomaly.console.budget.span import SCALE, bar_of, budget_address, budget_search_of, span_of, worst_first
+from iot_edge_anomaly.console.overview.availability import running_words
+from iot_edge_anomaly.console.overview.day_figures import DAYS, day_figures, watched
+from iot_edge_anomaly.console.overview.fleet_words import details, verdict
 from iot_edge_anomaly.console.when import DAY_NS, midnight_ns, moment
 from iot_edge_anomaly.console.words import Condition
 from iot_edge_anomaly.core.names import AssetKey

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from seeded_plant import PUMP_1, TANK  # type: ignore[import-not-found]
 from seeded_records import learned_alarm, over, then  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.console.alarm_merge import by_incident, matches, merged
-from iot_edge_anomaly.console.alarm_search import (
+from iot_edge_anomaly.console.alarms.merge import by_incident, matches, merged
+from iot_edge_anomaly.console.alarms.search import (
     PRIORITY_TITLES,
     SPAN_TITLES,
     STATE_TITLES,

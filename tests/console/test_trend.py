@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seeded_plant import PUMP_1, PUMP_2, SeededPlant  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.console import trend
-from iot_edge_anomaly.console.asset_looked import Looked, looked_address, looked_at
-from iot_edge_anomaly.console.asset_rows import thin_live, usual_distance, with_detail, without_seam
-from iot_edge_anomaly.console.trend import Area, Look, Shown
-from iot_edge_anomaly.console.trend_heat import heat_cells, heat_sensors
+from iot_edge_anomaly.console.assets.looked import Looked, looked_address, looked_at
+from iot_edge_anomaly.console.assets.rows import thin_live, usual_distance, with_detail, without_seam
+from iot_edge_anomaly.console.trend import chart as trend
+from iot_edge_anomaly.console.trend.chart import Area, Look, Shown
+from iot_edge_anomaly.console.trend.heat import heat_cells, heat_sensors
 from iot_edge_anomaly.core.clock import ManualClock
 from iot_edge_anomaly.core.outcomes import Priority
 from iot_edge_anomaly.core.stretch import Stretch

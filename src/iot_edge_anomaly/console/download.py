@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
-from iot_edge_anomaly.console.asset_export import SPANS
+from iot_edge_anomaly.console.assets.export import SPANS
 from iot_edge_anomaly.console.plain_page import plain_page
 from iot_edge_anomaly.console.sessions import COOKIE, Sessions
 from iot_edge_anomaly.console.view import Exports

@@ -1,10 +1,10 @@
 """One alarm: why, what happened, what else belongs to it, and what was like it before."""
 
-from iot_edge_anomaly.console.alarm_acts import AlarmActs
-from iot_edge_anomaly.console.alarm_detail import AlarmDetail, asset_then
-from iot_edge_anomaly.console.alarm_list import AlarmList
-from iot_edge_anomaly.console.alarm_merge import newer, open_alarms, readable
-from iot_edge_anomaly.console.alarm_words import lasted, plain_name
+from iot_edge_anomaly.console.alarms.acts import AlarmActs
+from iot_edge_anomaly.console.alarms.detail import AlarmDetail, asset_then
+from iot_edge_anomaly.console.alarms.listing import AlarmList
+from iot_edge_anomaly.console.alarms.merge import newer, open_alarms, readable
+from iot_edge_anomaly.console.alarms.words import lasted, plain_name
 from iot_edge_anomaly.console.elements import box, link, set_classes, show, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
 from iot_edge_anomaly.console.when import full_moment

@@ -1,10 +1,10 @@
 """All alarms of all times, by incident: searched, opened, acknowledged, judged."""
 
-from iot_edge_anomaly.console.alarm_acts import AlarmActs, note_field, verdict_button
-from iot_edge_anomaly.console.alarm_filters import filters
-from iot_edge_anomaly.console.alarm_list import AlarmList
-from iot_edge_anomaly.console.alarm_merge import merged, open_alarms, readable
-from iot_edge_anomaly.console.alarm_search import address_of, before_of, filter_of, search_of
+from iot_edge_anomaly.console.alarms.acts import AlarmActs, note_field, verdict_button
+from iot_edge_anomaly.console.alarms.filters import filters
+from iot_edge_anomaly.console.alarms.listing import AlarmList
+from iot_edge_anomaly.console.alarms.merge import merged, open_alarms, readable
+from iot_edge_anomaly.console.alarms.search import address_of, before_of, filter_of, search_of
 from iot_edge_anomaly.console.elements import box, button, link, set_prop, show, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
 from iot_edge_anomaly.console.words import sentence

@@ -1,6 +1,6 @@
 """One asset: its alarms, its trend over minutes or months, its sensors, its history."""
 
-from iot_edge_anomaly.console.asset_pane import AssetPane
+from iot_edge_anomaly.console.assets.pane import AssetPane
 from iot_edge_anomaly.console.board import by_key
 from iot_edge_anomaly.console.elements import box, link, text
 from iot_edge_anomaly.console.shell import BEAT_SECONDS, PageSpec, Visit

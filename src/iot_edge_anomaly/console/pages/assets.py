@@ -2,11 +2,11 @@
 
 from nicegui import ui
 
-from iot_edge_anomaly.console.asset_list import AssetList
-from iot_edge_anomaly.console.asset_places import places, worst_first
-from iot_edge_anomaly.console.asset_search import AssetSearch, assets_address, at_place, in_state, search_of
-from iot_edge_anomaly.console.asset_states import AssetStates
-from iot_edge_anomaly.console.asset_tree import FOLLOW, AssetTree
+from iot_edge_anomaly.console.assets.listing import AssetList
+from iot_edge_anomaly.console.assets.places import places, worst_first
+from iot_edge_anomaly.console.assets.search import AssetSearch, assets_address, at_place, in_state, search_of
+from iot_edge_anomaly.console.assets.states import AssetStates
+from iot_edge_anomaly.console.assets.tree import FOLLOW, AssetTree
 from iot_edge_anomaly.console.elements import box, button, link, set_classes, set_prop, show, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from iot_edge_anomaly.console.alarm_list import arrange
-from iot_edge_anomaly.console.alarm_merge import readable
-from iot_edge_anomaly.console.budget_rows import BudgetRow, Fleet, VerdictRow
-from iot_edge_anomaly.console.budget_span import (
+from iot_edge_anomaly.console.alarms.listing import arrange
+from iot_edge_anomaly.console.alarms.merge import readable
+from iot_edge_anomaly.console.budget.rows import BudgetRow, Fleet, VerdictRow
+from iot_edge_anomaly.console.budget.span import (
     SHOWN,
     WEEKS,
     Figures,

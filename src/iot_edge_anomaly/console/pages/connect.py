@@ -6,10 +6,10 @@ from typing import NamedTuple
 from nicegui import ui
 
 from iot_edge_anomaly.console.backstage import Backstage
-from iot_edge_anomaly.console.connect_broker import ConnectBroker
-from iot_edge_anomaly.console.connect_csv import ConnectCsv
-from iot_edge_anomaly.console.connect_http import ConnectHttp
-from iot_edge_anomaly.console.connect_listener import ConnectListener
+from iot_edge_anomaly.console.connect.broker import ConnectBroker
+from iot_edge_anomaly.console.connect.csv_file import ConnectCsv
+from iot_edge_anomaly.console.connect.http_api import ConnectHttp
+from iot_edge_anomaly.console.connect.listener import ConnectListener
 from iot_edge_anomaly.console.elements import box, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
 from iot_edge_anomaly.security.principal import Permission

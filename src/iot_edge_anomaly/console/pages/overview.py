@@ -1,13 +1,13 @@
 """Are we fine? One sentence, and on one sheet what it rests on."""
 
-from iot_edge_anomaly.console.alarm_merge import open_alarms, readable
-from iot_edge_anomaly.console.availability import Availability
-from iot_edge_anomaly.console.budget_rows import FLEET_WORDS
-from iot_edge_anomaly.console.budget_span import WEEKS, read_budget, span_of
-from iot_edge_anomaly.console.day_figures import read_days
+from iot_edge_anomaly.console.alarms.merge import open_alarms, readable
+from iot_edge_anomaly.console.budget.rows import FLEET_WORDS
+from iot_edge_anomaly.console.budget.span import WEEKS, read_budget, span_of
 from iot_edge_anomaly.console.elements import box, link, set_classes, show, text
-from iot_edge_anomaly.console.fleet_words import NEEDY, by_condition, details, verdict
-from iot_edge_anomaly.console.overview_cards import DataQuality, Days, States, Urgent
+from iot_edge_anomaly.console.overview.availability import Availability
+from iot_edge_anomaly.console.overview.cards import DataQuality, Days, States, Urgent
+from iot_edge_anomaly.console.overview.day_figures import read_days
+from iot_edge_anomaly.console.overview.fleet_words import NEEDY, by_condition, details, verdict
 from iot_edge_anomaly.console.shell import BEAT_SECONDS, PageSpec, Visit
 from iot_edge_anomaly.console.when import NS, full_moment
 from iot_edge_anomaly.console.words import Condition, sentence

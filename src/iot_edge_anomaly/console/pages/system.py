@@ -6,10 +6,10 @@ from typing import NamedTuple
 from iot_edge_anomaly.console.backstage import Backstage
 from iot_edge_anomaly.console.elements import box, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
-from iot_edge_anomaly.console.system_access import Access
-from iot_edge_anomaly.console.system_configuration import Configuration
-from iot_edge_anomaly.console.system_runs import WhatRuns
-from iot_edge_anomaly.console.system_set_aside import WhatWasSetAside
+from iot_edge_anomaly.console.system.access import Access
+from iot_edge_anomaly.console.system.configuration import Configuration
+from iot_edge_anomaly.console.system.runs import WhatRuns
+from iot_edge_anomaly.console.system.set_aside import WhatWasSetAside
 
 
 class Part(NamedTuple):

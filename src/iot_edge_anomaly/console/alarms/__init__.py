@@ -1,0 +1,1 @@
+"""Alarms: listed, searched, told, acted upon."""

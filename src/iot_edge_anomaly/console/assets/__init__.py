@@ -1,0 +1,1 @@
+"""Assets: listed, found, looked at one by one."""

@@ -1,0 +1,1 @@
+"""The false-alarm budget: promised and realised."""

@@ -1,0 +1,1 @@
+"""The guide that connects a source."""

@@ -1,0 +1,1 @@
+"""Whether the whole plant is fine, on one sheet."""

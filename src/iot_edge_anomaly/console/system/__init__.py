@@ -1,0 +1,1 @@
+"""What runs behind the plant, and who may come in."""

@@ -1,0 +1,1 @@
+"""The chart of rows over a time."""
