@@ -81,7 +81,7 @@ class AnomalySystem:
         ready = await self._call("GET", "/readyz")
         status = await self._call("GET", "/v1/status")
         tokens = token_store(self._data_dir).records()
-        sessions = sum(record.kind is TokenKind.SESSION for record in tokens)
+        sessions = sum(record.kind is not TokenKind.SIGN_IN for record in tokens)
         return {
             "overall_health": {"status": "healthy" if ready["ready"] else "degraded", "checks": ready["checks"]},
             "component_status": {"security": {"active_sessions": sessions}, "stream": status},

@@ -49,7 +49,7 @@ def test_the_link_of_the_first_start_lets_in_and_a_stranger_stays_out(
     expect(page.get_by_text("That token is not valid any more")).to_be_visible()
     page.get_by_label("Sign in with a token").fill(demo.token)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="Alarms")).to_be_visible()  # the page that was wanted
 
 
 @looks
