@@ -123,7 +123,11 @@ class OpenPage:
         query = self._query | identity | {"implicit_handshake": "true"}
         try:
             await self._socket.connect(
-                f"{url}?{urlencode(query)}", {"Origin": url}, transports=["websocket"], socketio_path=SOCKET_PATH
+                f"{url}?{urlencode(query)}",
+                {"Origin": url},
+                transports=["websocket"],
+                socketio_path=SOCKET_PATH,
+                wait_timeout=PATIENCE_SECONDS,
             )
         except socketio.exceptions.ConnectionError as error:
             raise NotSeenError(f"the socket was refused: {error}") from error

@@ -45,8 +45,9 @@ def heat_cells(rows: Stretch, sensors: list[str]) -> list[list[float]]:
     ends = np.append(rows.times[starts[1:]], rows.times[-1])
     since = rows.times[starts] // MILLISECOND
     until = np.minimum(ends, rows.times[starts] + 2 * width) // MILLISECOND
-    there = np.argwhere(np.nan_to_num(most) >= LEAST_SHOWN)
-    return [[int(since[i]), int(until[i]), int(j), round(float(most[i, j]), 2)] for i, j in there.tolist()]
+    i, j = np.nonzero(np.nan_to_num(most) >= LEAST_SHOWN)
+    shown = np.round(most[i, j].astype(np.float64), 2)
+    return [[*cell] for cell in zip(since[i].tolist(), until[i].tolist(), j.tolist(), shown.tolist(), strict=True)]
 
 
 def heat_series(rows: Stretch, sensors: list[str], grid: int) -> dict[str, Any]:
