@@ -62,7 +62,8 @@ real one. (Twenty tabs on the cores on which the system runs were tried: they me
 
 Of one core, without viewers and with them: {spent}. The sessions themselves took
 {shares["with_viewers"]["sessions"]:.0%}; the browser took {shares["with_viewers"]["tabs"]:.0%}, of what nobody else
-wanted."""
+wanted. Everything on the machine together: {shares["without"]["machine"]:.0%} and
+{shares["with_viewers"]["machine"]:.0%}, of {results["viewers"]["machine"]["cores"]} cores."""
 
 
 def kill_faces(results: Results) -> str:

@@ -46,7 +46,7 @@ def spread(p95: float) -> dict[str, float]:
     return {"shown": 900, "failed": 0, "p50_seconds": 0.2, "p95_seconds": p95, "p99_seconds": 1.5}
 
 
-SHARES = {"console": 0.3, "worker": 0.2, "gateway": 0.1, "broker": 0.1, "sessions": 0.05, "tabs": 0.4}
+SHARES = {"console": 0.3, "worker": 0.2, "gateway": 0.1, "broker": 0.1, "sessions": 0.05, "tabs": 0.4, "machine": 1.2}
 VIEWERS = {
     "assets": 500,
     "minutes_with_viewers": 20,

@@ -39,6 +39,7 @@ def test_every_page_is_seen_and_every_alarm_that_was_provoked() -> None:
     assert figures["console_pss_mb"]["first"] > 20
     shares = figures["core_share"]
     assert {"console", "sessions", "tabs"} <= shares["with_viewers"].keys()
+    assert shares["with_viewers"]["machine"] > shares["with_viewers"]["console"] + shares["with_viewers"]["tabs"]
     assert shares["with_viewers"]["console"] > shares["without"]["console"]
 
 
