@@ -150,7 +150,7 @@ async def measure(options: argparse.Namespace, *, separately: bool) -> dict[str,
         data_dir = Path(folder)
         devices = [create_device(data_dir, f"device-{number}", TENANT) for number in range(DEVICES)]
         config = data_dir / "edge.toml"
-        config.write_text("[console]\nenabled = false\n")
+        config.write_text("[console]\nenabled = false\n[bus]\nmemory_mb = 24\n")
         async with running(Plan(load(config), data_dir, config), _roles(options.sabotage)) as system:
             station, meter = (
                 Station(devices, system.ports.mqtt, options.seed, separately=separately),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from free_ports import free_port  # type: ignore[import-not-found]
-from iot_edge_anomaly.bus.server import LEAN, embedded_address, server_binary, until_ready, write_configuration
+from iot_edge_anomaly.bus.server import embedded_address, lean, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusAddress, BusSettings
 from iot_edge_anomaly.resilience.tether import die_with_parent
 from iot_edge_anomaly.security.devices import devices
@@ -39,7 +39,7 @@ class BusServer:
             self.process = subprocess.Popen(
                 [server_binary(self.settings), "-c", self.configure()],
                 stderr=log,
-                env={**os.environ, **LEAN},
+                env={**os.environ, **lean(self.settings)},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )

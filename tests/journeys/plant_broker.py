@@ -11,7 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 
 from free_ports import free_port  # type: ignore[import-not-found]
-from iot_edge_anomaly.bus.server import LEAN, server_binary
+from iot_edge_anomaly.bus.server import lean, server_binary
 from iot_edge_anomaly.bus.settings import BusSettings
 
 TOPICS = {"plant/line-3/pump-9/flow": 12.5, "plant/line-3/pump-9/pressure": 3.4}
@@ -31,7 +31,7 @@ def plant_broker(folder: Path) -> Iterator[int]:
     stop = threading.Event()
     machines = threading.Thread(target=_publish, args=(port, stop))
     with (folder / "plant-broker.log").open("wb") as log:
-        broker = subprocess.Popen(argv, stderr=log, env={**os.environ, **LEAN})
+        broker = subprocess.Popen(argv, stderr=log, env={**os.environ, **lean(BusSettings())})
     machines.start()
     try:
         yield port

@@ -18,7 +18,7 @@ from iot_edge_anomaly.bus.codec import decode_envelope, encode_commit
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import GroupCommit, open_intake
 from iot_edge_anomaly.bus.processor import Processor
-from iot_edge_anomaly.bus.server import LEAN, embedded_address, server_binary, until_ready, write_configuration
+from iot_edge_anomaly.bus.server import embedded_address, lean, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.bus.streams import LEDGER, READINGS, ensure_streams, outcomes_subject, readings_subject
 from iot_edge_anomaly.core.clock import Clock, ManualClock
@@ -67,7 +67,7 @@ class Broker:
             self._process = subprocess.Popen(
                 [server_binary(self.settings), "-c", configuration],
                 stderr=sink,
-                env={**os.environ, **LEAN},
+                env={**os.environ, **lean(self.settings)},
                 preexec_fn=die_with_parent,
             )
         async with asyncio.timeout(20):

@@ -6,6 +6,7 @@ import pytest
 from commits import PUMP, TANK, a_history, commit, outcome, plant_of, shown  # type: ignore[import-not-found]
 from view_broker import eventually, running  # type: ignore[import-not-found]
 
+from iot_edge_anomaly.bus.answers import Message
 from iot_edge_anomaly.bus.codec import encode_commit
 from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.streams import ASSET_RULES, CONFIGURATION, outcomes_subject
@@ -55,6 +56,25 @@ async def test_a_view_tells_when_it_has_come_to_the_end_of_what_was_stored(tmp_p
         of_nothing = CatchUp()
         async with beside(follow_plant(bus, 2, Plant(), look_back=0, catch_up=of_nothing)):
             await eventually(lambda: of_nothing.is_done)
+
+
+async def test_an_end_that_is_purged_meanwhile_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as (_, bus):
+        await store(bus, a_history(10))
+        last = bus.last
+
+        async def last_and_purge(stream: str, subject: str) -> Message | None:
+            found = await last(stream, subject)
+            await bus.purge_subject(stream, subject)
+            return found
+
+        monkeypatch.setattr(bus, "last", last_and_purge)
+        catch_up = CatchUp()
+        async with beside(follow_plant(bus, 2, Plant(), catch_up=catch_up)):
+            await eventually(lambda: catch_up.lacks(0) or catch_up.is_done)
+            await eventually(lambda: catch_up.is_done)
 
 
 def test_each_partition_must_come_to_its_end() -> None:

@@ -35,7 +35,7 @@ async def start_broker(supervisor: Supervisor, plan: Plan, ports: Ports) -> BusA
     spec = ProcessSpec(
         ROLE,
         (str(binary), "-c", str(configuration)),
-        env={**os.environ, **server.LEAN},
+        env={**os.environ, **server.lean(settings)},
         port=ports.bus,
         ready=lambda: server.until_ready(address),
     )

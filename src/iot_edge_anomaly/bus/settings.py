@@ -44,6 +44,14 @@ class BusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota_mb: Annotated[
         int, Meta(description="How much disk the store may fill; keep it well below what the disk has.", ge=16)
     ] = 4096
+    memory_mb: Annotated[
+        int,
+        Meta(
+            description="What the built-in server stays within where it can; 24 is enough for a box of some hundred "
+            "sensors, and too little beyond takes much processor time.",
+            ge=16,
+        ),
+    ] = 64
     replicas: Annotated[
         int, Meta(description="On how many servers of a cluster each stream is kept: 1, 3 or 5.", ge=1, le=5)
     ] = 1
@@ -78,6 +86,8 @@ class BusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("partitions must be 1 to 256")
         if self.quota_mb < 16:
             raise ValueError("quota_mb must be at least 16")
+        if self.memory_mb < 16:
+            raise ValueError("memory_mb must be at least 16")
         if self.replicas not in (1, 3, 5):
             raise ValueError("replicas must be 1, 3 or 5")
         if self.replicas > 1 and self.url is None:

@@ -24,6 +24,7 @@ LOOK_BACK_MESSAGES = 50_000
 
 WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.5
+END = 1 << 62
 
 
 class CatchUp:
@@ -40,6 +41,10 @@ class CatchUp:
     def begin(self, ends: Mapping[int, int]) -> None:
         """Note the last message of each partition that has one."""
         self._missing = dict(ends)
+
+    def lacks(self, partition: int) -> bool:
+        """Tell whether the end of a partition was not reached yet."""
+        return partition in (self._missing or {})
 
     def reached(self, partition: int, seq: int) -> None:
         """Note how far a partition was applied."""
@@ -77,16 +82,25 @@ async def read_plant(bus: Bus, partitions: int, plant: Plant, look_back: int = L
 
 
 async def _follow(bus: Bus, partition: int, plant: Plant, start: int, catch_up: CatchUp) -> None:
-    follower = bus.follow(OUTCOMES, outcomes_subject(partition), start)
+    follower, position = bus.follow(OUTCOMES, outcomes_subject(partition), start), start - 1
     while True:
         try:
             messages = await follower.fetch(WAIT_SECONDS)
+            if not messages and catch_up.lacks(partition) and await _is_end(bus, partition, position):
+                catch_up.reached(partition, END)
         except UnavailableError:
             await asyncio.sleep(PAUSE_SECONDS)
             continue
         _apply(messages, plant)
         if messages:
-            catch_up.reached(partition, messages[-1].seq)
+            position = messages[-1].seq
+            catch_up.reached(partition, position)
+
+
+async def _is_end(bus: Bus, partition: int, position: int) -> bool:
+    """Tell whether nothing is stored behind a position: what was the end may have been purged meanwhile."""
+    last = await bus.last(OUTCOMES, outcomes_subject(partition))
+    return last is None or last.seq <= position
 
 
 def _apply(messages: list[Message], plant: Plant) -> None:
