@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as mqtt
 from benchmarks.own_ports import free_port
 
-from iot_edge_anomaly.bus.server import LEAN, server_binary
+from iot_edge_anomaly.bus.server import lean, server_binary
 from iot_edge_anomaly.bus.settings import BusSettings
 
 REFUSES_EVERY = 13
@@ -150,7 +150,7 @@ async def mqtt_broker(folder: Path) -> AsyncIterator[int]:
     )
     with (folder / "scada.log").open("wb") as log:
         argv = [str(server_binary(BusSettings())), "-c", str(configuration)]
-        broker = subprocess.Popen(argv, stderr=log, env={**os.environ, **LEAN})
+        broker = subprocess.Popen(argv, stderr=log, env={**os.environ, **lean(BusSettings())})
     try:
         await _until_listening(mqtt_port)
         yield mqtt_port

@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from iot_edge_anomaly.bus.connection import connect
-from iot_edge_anomaly.bus.server import LEAN, embedded_address, server_binary, until_ready, write_configuration
+from iot_edge_anomaly.bus.server import embedded_address, lean, server_binary, until_ready, write_configuration
 from iot_edge_anomaly.bus.settings import BusAddress, BusSettings, address_file
 from iot_edge_anomaly.bus.streams import ensure_streams
 from iot_edge_anomaly.gateway.serve import command
@@ -45,7 +45,9 @@ async def broker_and_gateway(data_dir: Path, bus: BusSettings) -> AsyncIterator[
     address = embedded_address(data_dir, bus, port=port, mqtt_port=mqtt_port)
     configuration = write_configuration(data_dir, bus, port=port, mqtt_port=mqtt_port, devices=())
     with (data_dir / "broker.log").open("wb") as log:
-        broker = subprocess.Popen([server_binary(bus), "-c", configuration], stderr=log, env={**os.environ, **LEAN})
+        broker = subprocess.Popen(
+            [server_binary(bus), "-c", configuration], stderr=log, env={**os.environ, **lean(bus)}
+        )
     try:
         await until_ready(address)
         async with connect(address) as connection:
