@@ -1,16 +1,22 @@
 """The benchmark: on a suite made here, and a short run on one file of each labelled suite where they are."""
 
+import csv
 import json
 import os
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import numpy as np
 import pytest
 
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.training.benchmark import Report, run_benchmark, run_series
+from iot_edge_anomaly.training import peers
+from iot_edge_anomaly.training.benchmark import Report, run_benchmark
 from iot_edge_anomaly.training.benchmark_report import format_report, write_report
+from iot_edge_anomaly.training.benchmark_series import METHODS as ALL_METHODS
+from iot_edge_anomaly.training.benchmark_series import run_series
 from iot_edge_anomaly.training.suites import Series, find_series, load
 
 DATA = Path(os.environ.get("IOT_EDGE_ANOMALY_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -55,18 +61,59 @@ def test_training_rows_come_from_where_the_protocol_says(suite: Path) -> None:
 
 def test_runs_and_reports(suite: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    report = run_benchmark(suite, METHODS, progress=lambda done, of: told.append((done, of)))
+    found = run_benchmark(suite, METHODS, progress=lambda done, of: told.append((done, of)))
+    report = found.report
     assert told[-1] == (6, 6)
     assert [(run.series, run.method, run.vus_pr is None) for run in report.runs] == [
         (series, method, series == "x_train") for series in ("x_test", "x_train", "y") for method in METHODS
     ]
     assert report.mean_of_suite_means["linear"] > 0.8
-    write_report(report, tmp_path / "out")
+    assert report.best_peer == "moving-zscore"
+    linear = report.suites["made"]["linear"]
+    assert (linear.series, linear.events, linear.events_found) == (2, 2, 2)
+    assert linear.f1 is not None
+    assert linear.f1 > 0.6
+    write_report(found, tmp_path / "out")
     stored = json.loads((tmp_path / "out" / "detection.json").read_bytes())
     assert msgspec.convert(stored, Report) == report
     assert {"commit", "machine", "versions", "seed"} <= set(stored)
-    assert (tmp_path / "out" / "table.csv").read_text().count("\n") == 7
-    assert "mean of suites" in format_report(report, METHODS)
+    with (tmp_path / "out" / "table.csv").open(newline="") as table:
+        lines = list(csv.DictReader(table))
+    assert [float(line["false_alarms_per_week"]) >= 0 for line in lines] == [True] * 6
+    text = format_report(report)
+    assert "mean of suites" in text
+    assert "did not run" not in text
+
+
+def test_the_page_shows_best_and_worst_series_and_loads_nothing(suite: Path, tmp_path: Path) -> None:
+    found = run_benchmark(suite, METHODS, processes=1)
+    write_report(found, tmp_path)
+    page = (tmp_path / "detection.html").read_text()
+    by_figure = sorted((run.vus_pr, run.series) for run in found.report.runs if run.method == "linear" and run.vus_pr)
+    assert f"best of linear: {by_figure[-1][1]}, VUS-PR {by_figure[-1][0]:.3f}" in page
+    assert f"worst of linear: {by_figure[0][1]}, VUS-PR {by_figure[0][0]:.3f}" in page
+    assert page.count("score of linear<") == page.count("score of moving-zscore<") == 2
+    drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
+    assert len(drawings) == 6
+    assert all(len(svg.findall("rect")) == 1 for svg in drawings), "the labelled event is shaded"
+    assert not re.search(r"(src|href)=|https?:|url\(|@import", page)
+
+
+def test_one_run_is_as_another(suite: Path) -> None:
+    first, second = (run_benchmark(suite, METHODS, processes=1).report for _ in range(2))
+    assert first.methods["linear"].interval_95 == second.methods["linear"].interval_95
+    assert first.suite_means == second.suite_means
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_its_reason(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: peers.PEERS[name] for name in ("moving-zscore", "last-value")}
+    absent = peers.Peer(peers.moving_zscore, "no_such_package")
+    monkeypatch.setattr(peers, "PEERS", known | {name: absent for name in peers.PEERS if name not in known})
+    report = run_benchmark(suite, processes=1).report
+    assert set(report.skipped) == set(ALL_METHODS) - {"linear", "coldstart", *known}
+    assert "stumpy did not run: the package no_such_package is not installed" in format_report(report)
+    with pytest.raises(ConfigError, match=r"stumpy cannot run: the package .*iot-edge-anomaly\[bench\]"):
+        run_benchmark(suite, ["linear", "stumpy"])
 
 
 def test_wrong_usage_is_said(suite: Path, tmp_path: Path) -> None:
@@ -85,5 +132,5 @@ def test_one_file_of_each_suite(name: str) -> None:
     if not (DATA / name).is_dir():
         pytest.skip(f"no labelled data at {DATA}: set IOT_EDGE_ANOMALY_DATA to its folder")
     series: Series = min(find_series(DATA / name), key=lambda one: one.path.stat().st_size)
-    for run in run_series(series, METHODS):
+    for run in run_series(series, METHODS).runs:
         assert run.vus_pr is None or 0 < run.vus_pr <= 1

@@ -15,6 +15,7 @@ from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.security.devices import devices
 from iot_edge_anomaly.security.tokens import token_store
+from iot_edge_anomaly.training.benchmark_series import METHODS
 
 MOST_SECONDS = 1.0
 MOST_ALARMS = 50
@@ -59,6 +60,11 @@ def token_ids(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
 def roles(incomplete: str) -> Iterator[str]:
     """Yield the roles of a system."""
     return (role for role in (*ROLES, "device") if role.startswith(incomplete))
+
+
+def benchmark_methods(incomplete: str) -> Iterator[str]:
+    """Yield the names of detectors and of the peers that the benchmark compares with."""
+    return (name for name in METHODS if name.startswith(incomplete))
 
 
 def detectors(incomplete: str) -> Iterator[str]:

@@ -12,8 +12,9 @@ from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
 from iot_edge_anomaly.connectors.replay import replay_csv
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
-from iot_edge_anomaly.training.benchmark import METHODS, run_benchmark
+from iot_edge_anomaly.training.benchmark import run_benchmark
 from iot_edge_anomaly.training.benchmark_report import format_report, write_report
+from iot_edge_anomaly.training.benchmark_series import METHODS
 from iot_edge_anomaly.training.fit_file import fit_csv, parse_budget
 from iot_edge_anomaly.training.score_file import score_csv
 
@@ -136,17 +137,23 @@ def _owner_token(data_dir: Path) -> str:
 @benchmark.command()
 def detection(
     suite_dir: Annotated[Path, typer.Argument(help="A folder with manifest.json and CSV files, or a folder of such.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for table.csv and detection.json.")],
-    detector: Annotated[list[str] | None, typer.Option(help="A method; may be repeated. None: all.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for table.csv, detection.json and detection.html.")],
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"One of {', '.join(METHODS)}; may be repeated. None: all, but for peers that are not installed "
+            "(extra `bench`).",
+            autocompletion=complete.benchmark_methods,
+        ),
+    ] = None,
 ) -> None:
-    """Run detectors over labelled series and print VUS-PR by suite.
+    """Run detectors and peers over labelled series: ranking, alarms at a budget of one false alarm a week, cost.
 
-    Example: iot-edge-anomaly benchmark detection data/ --detector linear --out results/
+    Example: iot-edge-anomaly benchmark detection data/ --detector linear --detector moving-zscore --out results/
     """
-    methods = tuple(detector) if detector else METHODS
-    with Progress(TextColumn("series"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True) as bar:
-        task = bar.add_task("series", total=None)
-        report = run_benchmark(suite_dir, methods, progress=lambda done, of: bar.update(task, completed=done, total=of))
-    write_report(report, out)
-    typer.echo(format_report(report, methods))
+    with Progress(TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), transient=True) as bar:
+        task = bar.add_task("runs", total=None)
+        found = run_benchmark(suite_dir, detector, progress=lambda done, of: bar.update(task, completed=done, total=of))
+    write_report(found, out)
+    typer.echo(format_report(found.report))
     typer.echo(f"written to {out}")

@@ -5,135 +5,115 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from statistics import fmean
 from time import perf_counter
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from iot_edge_anomaly.core.errors import ConfigError, FatalError
-from iot_edge_anomaly.detection.catalog import DETECTORS
-from iot_edge_anomaly.training.baselines import BASELINES, SEED, without_holes
-from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
-from iot_edge_anomaly.training.metrics import auc_pr, period, vus_pr
-from iot_edge_anomaly.training.suites import Series, Split, find_series, load
+from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
+from iot_edge_anomaly.training.benchmark_series import FALSE_ALARMS_PER_WEEK, METHODS, Run, SeriesResult, run_series
+from iot_edge_anomaly.training.benchmark_summary import (
+    Figures,
+    Standing,
+    best_peer,
+    standings,
+    suite_figures,
+    suite_means,
+)
+from iot_edge_anomaly.training.peers import SEED, not_installed
+from iot_edge_anomaly.training.sketch import Sketch
+from iot_edge_anomaly.training.suites import Series, find_series
 
-METHODS = (*DETECTORS, *BASELINES)
-CHUNK_ROWS = 4096
 PROCESSES = 2
-FALSE_ALARMS_PER_WEEK = 1.0
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ONE_THREAD = {**ONE_BLAS_THREAD, "NUMBA_NUM_THREADS": "1"}
 
 Progress = Callable[[int, int], None]
 """Told how many runs of how many are done."""
 
 
-class Run(msgspec.Struct, frozen=True):
-    """One method on one series. No figure where the scored part holds no labelled row."""
-
-    suite: str
-    series: str
-    method: str
-    sensors: int
-    train_rows: int
-    rows: int
-    vus_pr: float | None
-    auc_pr: float | None
-    alarm_rows_share: float | None
-    fit_seconds: float
-    score_seconds: float
-
-
 class Report(msgspec.Struct, frozen=True):
-    """All runs and their means."""
+    """All runs, and what they come to: by suite, and by method over all suites."""
 
     seed: int
     seconds: float
+    false_alarms_per_week: float
+    """The budget that the alarm thresholds are for."""
     suite_means: dict[str, dict[str, float]]
     mean_of_suite_means: dict[str, float]
+    best_peer: str | None
+    methods: dict[str, Standing]
+    suites: dict[str, dict[str, Figures]]
+    skipped: dict[str, str]
+    """Peers that did not run, and why."""
     runs: list[Run]
 
 
+class Benchmark(NamedTuple):
+    """The report, and the series to look at."""
+
+    report: Report
+    sketches: list[Sketch]
+
+
 def run_benchmark(
-    folder: Path, methods: Sequence[str] = METHODS, *, processes: int = PROCESSES, progress: Progress = lambda *_: None
-) -> Report:
-    """Run each method on each series. Raises FatalError naming the series where a promise of a detector is broken."""
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown:
-        raise ConfigError(f"there is no detector {unknown[0]!r}; there are: {', '.join(METHODS)}")
+    folder: Path,
+    methods: Sequence[str] | None = None,
+    *,
+    processes: int = PROCESSES,
+    progress: Progress = lambda *_: None,
+) -> Benchmark:
+    """Run each method on each series; without methods all whose packages are installed.
+
+    Raises FatalError naming the series where a promise of a detector is broken.
+    """
     began = perf_counter()
+    chosen, skipped = _choose(methods)
     series = find_series(folder)
-    runs: list[Run] = []
-    for done in _in_processes([(one, tuple(methods)) for one in series], processes):
-        runs += done
-        progress(len(runs), len(series) * len(methods))
-    runs.sort(key=lambda run: (run.suite, run.series, methods.index(run.method)))
-    means = _suite_means(runs, methods)
-    overall = {name: fmean(suite[name] for suite in means.values()) for name in methods} if means else {}
-    return Report(SEED, round(perf_counter() - began, 1), means, overall, runs)
-
-
-def run_series(series: Series, methods: Sequence[str]) -> list[Run]:
-    """Fit on the training rows, score the rest, check what every detector promises."""
-    split = load(series)
-    width = period(without_holes(np.concatenate((split.train[:, :1], split.test[:, :1])))[:, 0])
-    runs = []
-    for method in methods:
-        fit_seconds, score_seconds, score, share = _scores(method, split, f"{series.suite}/{series.name}")
-        labelled = bool(split.labels.any())
-        runs.append(
-            Run(
-                series.suite,
-                series.name,
-                method,
-                len(split.sensors),
-                len(split.train),
-                len(split.test),
-                vus_pr(split.labels, score, width) if labelled else None,
-                auc_pr(split.labels, score) if labelled else None,
-                share,
-                round(fit_seconds, 4),
-                round(score_seconds, 4),
-            )
-        )
-    return runs
-
-
-def _scores(method: str, split: Split, where: str) -> tuple[float, float, NDArray[np.float64], float | None]:
-    began = perf_counter()
-    if method in BASELINES:
-        score = BASELINES[method](without_holes(split.train), without_holes(split.test))
-        return 0.0, perf_counter() - began, score, None
-    detector = DETECTORS[method].fit(
-        split.train,
-        split.sensors,
-        rows_per_week=WEEK_SECONDS / split.interval_seconds,
-        false_alarms_per_week=FALSE_ALARMS_PER_WEEK,
-        starts=split.starts,
+    results: list[SeriesResult] = []
+    for done in _in_processes([(one, chosen) for one in series], processes):
+        results.append(done)
+        progress(len(results) * len(chosen), len(series) * len(chosen))
+    results.sort(key=lambda result: (result.sketch.suite, result.sketch.series))
+    runs = [run for result in results for run in result.runs]
+    return Benchmark(
+        _report(runs, chosen, skipped, round(perf_counter() - began, 1)), [result.sketch for result in results]
     )
-    fitted = perf_counter()
-    state, parts = detector.start(), []
-    for begin in range(0, len(split.test), CHUNK_ROWS):
-        state, scores = detector.score(state, split.test[begin : begin + CHUNK_ROWS])
-        parts.append(scores.score)
-    score = np.concatenate(parts)
-    scored = perf_counter()
-    prefix = detector.score(detector.start(), split.test[: len(score) // 3])[1].score
-    if len(score) != len(split.test) or not np.isfinite(score).all():
-        raise FatalError(f"{method} on {where}: not one finite score a row")
-    if prefix.tobytes() != score[: len(prefix)].tobytes():
-        raise FatalError(f"{method} on {where}: the scores of a prefix are not the prefix of the scores")
-    return fitted - began, scored - fitted, score, round(float((score > 1).mean()), 5)
 
 
-def _in_processes(jobs: Sequence[tuple[Series, tuple[str, ...]]], processes: int) -> Iterator[list[Run]]:
-    """Run jobs in fresh processes of one BLAS thread each; a failure ends all."""
+def _choose(methods: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    asked = tuple(dict.fromkeys(methods or METHODS))
+    if unknown := [name for name in asked if name not in METHODS]:
+        raise ConfigError(f"there is no detector {unknown[0]!r}; there are: {', '.join(METHODS)}")
+    missing = not_installed(asked)
+    if methods and missing:
+        name, reason = next(iter(missing.items()))
+        raise ConfigError(f"{name} cannot run: {reason}")
+    return tuple(name for name in asked if name not in missing), missing
+
+
+def _report(runs: list[Run], methods: tuple[str, ...], skipped: dict[str, str], seconds: float) -> Report:
+    stand = standings(runs, methods)
+    return Report(
+        SEED,
+        seconds,
+        FALSE_ALARMS_PER_WEEK,
+        suite_means(runs, methods),
+        {name: one.all.vus_pr for name, one in stand.items() if one.all.vus_pr is not None},
+        best_peer(runs, methods),
+        stand,
+        suite_figures(runs, methods),
+        skipped,
+        runs,
+    )
+
+
+def _in_processes(jobs: Sequence[tuple[Series, tuple[str, ...]]], processes: int) -> Iterator[SeriesResult]:
+    """Run jobs in fresh processes of one thread each; a failure ends all."""
     if processes <= 1:
         yield from (run_series(*job) for job in jobs)
         return
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"
+    os.environ.update(_ONE_THREAD)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, PROCESSES), mp_context=spawn) as pool:
         waiting = [pool.submit(run_series, *job) for job in jobs]
@@ -141,15 +121,3 @@ def _in_processes(jobs: Sequence[tuple[Series, tuple[str, ...]]], processes: int
             yield from (done.result() for done in as_completed(waiting))
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _suite_means(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    means: dict[str, dict[str, float]] = {}
-    for suite in sorted({run.suite for run in runs}):
-        figures = {
-            name: [run.vus_pr for run in runs if (run.suite, run.method) == (suite, name) and run.vus_pr is not None]
-            for name in methods
-        }
-        if all(figures.values()):
-            means[suite] = {name: fmean(values) for name, values in figures.items()}
-    return means

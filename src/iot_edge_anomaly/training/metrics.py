@@ -30,7 +30,7 @@ def vus_pr(labels: Labels, score: Vector, width: int) -> float:
     >>> round(vus_pr(np.array([0, 0, 1, 1, 0, 0], bool), np.array([0.0, 0, 9, 8, 0, 0]), 0), 3)
     1.0
     """
-    stretches = _stretches(labels)
+    stretches = labelled_stretches(labels)
     if not stretches:
         raise ValueError("no row is labelled anomalous")
     levels = _levels(score)
@@ -68,7 +68,7 @@ def period(values: Vector) -> int:
     return best + 3 if 3 <= best <= 300 else DEFAULT_WIDTH
 
 
-def _stretches(labels: Labels) -> list[tuple[int, int]]:
+def labelled_stretches(labels: Labels) -> list[tuple[int, int]]:
     """Return (first, last) row of each labelled stretch."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], labels, [False])).astype(np.int8)))
     return [(int(begin), int(end) - 1) for begin, end in edges.reshape(-1, 2)]
