@@ -7,12 +7,11 @@ python -m benchmarks.page --check    # fail where the page is not what the figur
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_faces
+from benchmarks import page_detection, page_faces
 from benchmarks.results import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -158,34 +157,6 @@ the tests run a short storm and all four. Senders pause after each eighth of the
 worked in: so disorder caused by a kill stays within the lateness, as the comparison needs."""
 
 
-def detection(results: Results) -> str:
-    """Return the table of suites."""
-    found = results["detection"]
-    titles = {
-        "linear": "linear",
-        "coldstart": "cold start",
-        "moving-zscore": "moving z-score",
-        "pyod-iforest": "PyOD IForest",
-    }
-    counted = Counter(run["suite"] for run in found["runs"] if run["method"] == "linear" and run["vus_pr"] is not None)
-    series = len({(run["suite"], run["series"]) for run in found["runs"]})
-    lines = [f"| suite (series with a label in the scored part) | {' | '.join(titles.values())} |", "|---" * 5 + "|"]
-    for suite, means in sorted(found["suite_means"].items()):
-        lines.append(f"| {suite} ({counted[suite]}) | " + " | ".join(f"{means[name]:.3f}" for name in titles) + " |")
-    overall = found["mean_of_suite_means"]
-    lines.append("| **mean of suites** | " + " | ".join(f"**{overall[name]:.3f}**" for name in titles) + " |")
-    worst = min(titles, key=lambda name: overall[name])
-    behind = [s for s, means in sorted(found["suite_means"].items()) if means["linear"] < max(means.values())]
-    return (
-        "## Detection\n\n"
-        f"`iot-edge-anomaly benchmark detection SUITE_DIR --out DIR`, {series} labelled series of "
-        f"{len(found['suite_means'])} suites. Mean VUS-PR:\n\n"
-        + "\n".join(lines)
-        + f"\n\nThe default detector is not the best one on {', '.join(behind)}; the least of all on average is "
-        f"{titles[worst]}."
-    )
-
-
 KINDS = {
     "white": "white noise, 5 sensors",
     "autoregressive": "AR(1) .9, 5 sensors",
@@ -248,7 +219,7 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("pipeline", "http", "latency", "edge", "first_alarm", "tutorial"), speed),
     (("pipeline", "http", "latency", "edge"), where_time_goes),
     (("kill_storm",), conservation),
-    (("detection",), detection),
+    (("detection",), page_detection.detection),
     (("false_alarms",), false_alarms),
     (("demo_plant",), demo_plant),
 )

@@ -112,3 +112,23 @@ def test_what_a_face_misses_is_said(folder: Path) -> None:
     assert "**Not met: webhook: an alarm was not told.**" in page_with(folder, "kill_faces", lost)
     costly = HISTORY | {"plant": HISTORY["plant"] | {"core_share": 0.07}}
     assert "| 7.0% of a core | **no** |" in page_with(folder, "history", costly)
+
+
+def figures_of(vus_pr: float) -> dict[str, Any]:
+    shown = {"vus_pr": vus_pr, "auc_pr": 0.4, "f1": 0.3, "false_alarms": 12, "false_alarms_per_week": 1.5}
+    found = {"events": 9, "events_found": 7, "median_delay_rows": None, "microseconds_a_row": 8.0, "growth_mb": 21.0}
+    standing = {"interval_95": [0.5, 0.7], "without": {"a": 0.62, "b": 0.58}}
+    return {"all": shown | found, **standing, "ratio_to_best_peer": 1.25, "ratio_interval_95": [1.1, 1.4]}
+
+
+def test_how_sure_a_ranking_is_and_what_alarms_are_worth_is_said_where_it_was_measured(folder: Path) -> None:
+    path = folder / "detection.json"
+    found = json.loads(path.read_text())
+    means = {"linear": 0.6, "last-value": 0.48}
+    found |= {"mean_of_suite_means": means, "suite_means": {"a": means}, "best_peer": "last-value"}
+    found |= {"false_alarms_per_week": 1.0, "methods": {name: figures_of(vus) for name, vus in means.items()}}
+    path.write_text(json.dumps(found))
+    written = page.page(folder)
+    assert "| linear | 0.600 (0.500-0.700) | 1.25 (1.10-1.40) | 0.580 (b) | 0.400 | 0.300 |" in written
+    assert "| last value | 1.5 (12) | 7 of 9 |  | 8.0 | 21 MB |" in written
+    assert "the best one on each" in written
