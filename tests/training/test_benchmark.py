@@ -5,14 +5,17 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import msgspec
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.training import peers
+from iot_edge_anomaly.component.detector import Scores
+from iot_edge_anomaly.core.errors import ConfigError, FatalError
+from iot_edge_anomaly.training import benchmark_series, peers
+from iot_edge_anomaly.training.baselines import Fitted
 from iot_edge_anomaly.training.benchmark import Report, run_benchmark
 from iot_edge_anomaly.training.benchmark_report import format_report, write_report
 from iot_edge_anomaly.training.benchmark_series import METHODS as ALL_METHODS
@@ -114,6 +117,36 @@ def test_a_peer_that_is_not_installed_is_left_out_with_its_reason(suite: Path, m
     assert "stumpy did not run: the package no_such_package is not installed" in format_report(report)
     with pytest.raises(ConfigError, match=r"stumpy cannot run: the package .*iot-edge-anomaly\[bench\]"):
         run_benchmark(suite, ["linear", "stumpy"])
+
+
+class LooksAhead:
+    """Scores every row by how many rows there are."""
+
+    def start(self) -> None: ...
+
+    def score(self, state: None, rows: np.ndarray) -> tuple[None, Scores]:
+        return state, Scores(np.full(len(rows), float(len(rows))), rows, rows)
+
+
+def test_a_broken_promise_ends_the_run_and_is_named(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = SimpleNamespace(fit=lambda *_, **__: LooksAhead())
+    short = peers.Peer(lambda _: Fitted(np.ones(3), lambda rows: np.ones(len(rows) - 1)))
+    monkeypatch.setattr(benchmark_series, "DETECTORS", {"linear": ahead})
+    monkeypatch.setattr(benchmark_series, "PEERS", {"last-value": short})
+    with pytest.raises(FatalError, match=r"linear on made/x_train: the scores of a prefix are not the prefix"):
+        run_benchmark(suite, ["linear"], processes=1)
+    with pytest.raises(FatalError, match=r"last-value on made/x_train: not one finite score a row"):
+        run_benchmark(suite, ["last-value"], processes=1)
+
+
+def test_a_series_that_cannot_be_learned_from_is_named(suite: Path) -> None:
+    write_series(suite / "made" / "y.csv", 8, 3)
+    with pytest.raises(ConfigError, match=r"y\.csv has 8 rows; its manifest takes 300 for training"):
+        run_benchmark(suite, METHODS)
+    manifest = {"name": "made", "series": [{"series": "y", "file": "y.csv", "rows": 8, "train_rows": 4}]}
+    (suite / "made" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FatalError, match=r"linear on made/y: "):
+        run_benchmark(suite, METHODS)
 
 
 def test_wrong_usage_is_said(suite: Path, tmp_path: Path) -> None:

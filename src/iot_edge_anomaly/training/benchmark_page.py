@@ -43,7 +43,10 @@ def benchmark_page(benchmark: Benchmark, tables: Sequence[Sequence[Sequence[str]
         f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style></head><body>",
         "<h1>Detection benchmark</h1>",
         f"<p>Budget of false alarms: {report.false_alarms_per_week:g} a week. Intervals: 95 % of resamples of the "
-        f"series within their suites. Best peer: {escape(report.best_peer or 'none ran')}.</p>",
+        f"series within their suites. Best peer: {escape(report.best_peer or 'none ran')}. "
+        "False alarms are episodes that begin on a row without a label, summed over all series (count in brackets); an "
+        "event is found by an alarm raised on a labelled row; delay: median over events found. Nothing is "
+        "point-adjusted.</p>",
         *(_table(table) for table in tables),
         f"<ul>{skipped}</ul>" if skipped else "",
         f"<h2>Score over signal</h2><p class='note'>{LEGEND}</p>",

@@ -51,12 +51,13 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Scored(NamedTuple):
-    """What a method said of the rows to score, its alarm threshold, and what it took."""
+    """What a method said of the rows to score, its alarm threshold, and what it took; of our own the detector too."""
 
     score: NDArray[np.float64]
     threshold: float
     fit_seconds: float
     score_seconds: float
+    detector: Detector | None = None
 
 
 class SeriesResult(NamedTuple):
@@ -79,9 +80,11 @@ def run_series(series: Series, methods: Sequence[str]) -> SeriesResult:
 
 def _run(series: Series, split: Split, method: str, width: int) -> tuple[Run, ScoreLine]:
     where = f"{method} on {series.suite}/{series.name}"
-    scored, growth = with_peak_growth(_work(method, split, where))
-    if len(scored.score) != len(split.test) or not np.isfinite(scored.score).all():
-        raise FatalError(f"{where}: not one finite score a row")
+    try:
+        scored, growth = with_peak_growth(_work(method, split))
+    except ValueError as error:
+        raise FatalError(f"{where}: {error}") from error
+    _check(scored, split, where)
     alarms = scored.score > scored.threshold
     labelled, worth = bool(split.labels.any()), judge(split.labels, alarms)
     run = Run(
@@ -106,12 +109,12 @@ def _run(series: Series, split: Split, method: str, width: int) -> tuple[Run, Sc
     return run, score_line(scored.score, scored.threshold)
 
 
-def _work(method: str, split: Split, where: str) -> Callable[[], Scored]:
+def _work(method: str, split: Split) -> Callable[[], Scored]:
     if method in PEERS:
         prepare(method)
         train, test = standardised(split.train, split.test)
         return lambda: _score_peer(method, train, test, WEEK_SECONDS / split.interval_seconds)
-    return lambda: _score_detector(method, split, where)
+    return lambda: _score_detector(method, split)
 
 
 def _score_peer(method: str, train: NDArray[np.float64], test: NDArray[np.float64], rows_per_week: float) -> Scored:
@@ -126,25 +129,30 @@ def _score_peer(method: str, train: NDArray[np.float64], test: NDArray[np.float6
     return Scored(_finite(score), threshold, knows - began, done - knows)
 
 
-def _score_detector(method: str, split: Split, where: str) -> Scored:
+def _score_detector(method: str, split: Split) -> Scored:
     began = perf_counter()
-    try:
-        detector = DETECTORS[method].fit(
-            split.train,
-            split.sensors,
-            rows_per_week=WEEK_SECONDS / split.interval_seconds,
-            false_alarms_per_week=FALSE_ALARMS_PER_WEEK,
-            starts=split.starts,
-        )
-    except ValueError as error:
-        raise FatalError(f"{where}: {error}") from error
+    detector = DETECTORS[method].fit(
+        split.train,
+        split.sensors,
+        rows_per_week=WEEK_SECONDS / split.interval_seconds,
+        false_alarms_per_week=FALSE_ALARMS_PER_WEEK,
+        starts=split.starts,
+    )
     knows = perf_counter()
     score = _in_chunks(detector, split.test)
-    done = perf_counter()
+    return Scored(score, 1.0, knows - began, perf_counter() - knows, detector)
+
+
+def _check(scored: Scored, split: Split, where: str) -> None:
+    """Hold a method to its promises: one finite score a row; of our own, that no score depends on later rows."""
+    score, detector = scored.score, scored.detector
+    if len(score) != len(split.test) or not np.isfinite(score).all():
+        raise FatalError(f"{where}: not one finite score a row")
+    if detector is None:
+        return
     prefix = detector.score(detector.start(), split.test[: len(score) // 3])[1].score
     if prefix.tobytes() != score[: len(prefix)].tobytes():
         raise FatalError(f"{where}: the scores of a prefix are not the prefix of the scores")
-    return Scored(score, 1.0, knows - began, done - knows)
 
 
 def _in_chunks(detector: Detector, rows: NDArray[np.float64]) -> NDArray[np.float64]:

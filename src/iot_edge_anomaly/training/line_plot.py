@@ -40,7 +40,8 @@ def score_panel(one: Sketch, method: str) -> str:
     """Return a method's highest score a column and its threshold, on a scale that shows both."""
     high, threshold = one.scores[method]
     score = high.astype(float)
-    bottom, top = min(float(score.min()), 0.0), max(float(np.quantile(score, 0.995)), threshold * 1.2, 1e-9)
+    room = threshold * 1.2 if np.isfinite(threshold) else 0.0
+    bottom, top = min(float(score.min()), 0.0), max(float(np.quantile(score, 0.995)), room, 1e-9)
     height = _up(np.clip(score, bottom, top), bottom, top, SCORE_HEIGHT)
     across = _across(len(score))
     parts = [

@@ -61,7 +61,7 @@ def find_series(folder: Path) -> list[Series]:
 
 
 def load(series: Series) -> Split:
-    """Read a series and cut it."""
+    """Read a series and cut it. Raises ConfigError where the file has fewer rows than the manifest says."""
     table = Table(series.path, series.interval_seconds, NOT_SENSORS)
     history = read_history(table)
     labels = np.array([float(label or 0) for label in history.labels]) > 0
@@ -70,6 +70,10 @@ def load(series: Series) -> Split:
         other = read_history(Table(series.train_path, series.interval_seconds, NOT_SENSORS))
         return Split(table.sensors, other.rows, other.starts, history.rows, labels, interval)
     cut = series.train_rows
+    if cut >= len(history.rows):
+        raise ConfigError(
+            f"{series.path} has {len(history.rows)} rows; its manifest takes {cut} for training: none is left to score"
+        )
     return Split(table.sensors, history.rows[:cut], history.starts[:cut], history.rows[cut:], labels[cut:], interval)
 
 
