@@ -15,7 +15,6 @@ TITLES = {
     "pyod-hbos": "PyOD HBOS",
     "pyod-copod": "PyOD COPOD",
     "river-hst": "River HalfSpaceTrees",
-    "krcf-rcf": "random cut forest",
     "stumpy": "matrix profile",
 }
 

@@ -1,7 +1,7 @@
 """The peers that the benchmark compares with: the trivial ones, and those of the libraries of the extra `bench`.
 
-Settings are the libraries' own defaults but for the seed, and what is said here. Methods that learn as they go (River's
-trees, the random cut forest) score each row before they learn from it, through training and test rows alike.
+Settings are the libraries' own defaults but for the seed, and what is said here. River's trees learn as they go: they
+score each row before they learn from it, through training and test rows alike.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,6 @@ LEAST_SHARE = 1e-9
 """Principal components with less of the variance are rounding, and would be divided by."""
 
 TREES_WINDOW = 250
-FOREST_SAMPLE = 256
 PROFILE_WINDOW = 50
 PROFILE_ROWS = 4096
 """The matrix profile looks for the nearest of so many training rows, the last ones: its cost is their number times
@@ -75,19 +74,6 @@ def river_hst(train: Matrix) -> Fitted:
     return Fitted(run_in(_in_turn(step, train), window), partial(_in_turn, step))
 
 
-def krcf_rcf(train: Matrix) -> Fitted:
-    """Fit the random cut forest (Guha et al. 2016) of AWS, in its Rust form, one row a point."""
-    options = {"dimensions": train.shape[1], "shingle_size": 1, "sample_size": FOREST_SAMPLE, "random_seed": SEED}
-    forest = import_module("krcf").RandomCutForest(options)
-
-    def step(row: list[float]) -> float:
-        score = float(forest.score(row))
-        forest.update(row)
-        return score
-
-    return Fitted(run_in(_in_turn(step, train), FOREST_SAMPLE), partial(_in_turn, step))
-
-
 def stumpy_profile(train: Matrix) -> Fitted:
     """Fit STUMPY's matrix profile (Yeh et al. 2016): the distance of the last 50 rows to the nearest training rows.
 
@@ -112,7 +98,6 @@ PEERS: Mapping[str, Peer] = {
     "pyod-hbos": Peer(pyod_hbos, "pyod"),
     "pyod-copod": Peer(pyod_copod, "pyod"),
     "river-hst": Peer(river_hst, "river"),
-    "krcf-rcf": Peer(krcf_rcf, "krcf"),
     "stumpy": Peer(stumpy_profile, "stumpy"),
 }
 
