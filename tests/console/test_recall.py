@@ -1,6 +1,8 @@
 """Answers are kept for a moment and shared; an error reaches all who asked, and only for that moment."""
 
+import gc
 import threading
+import weakref
 from collections import Counter
 
 import anyio
@@ -87,3 +89,20 @@ async def test_what_is_kept_is_bounded() -> None:
     await recall.ask(book.page, MOST_ANSWERS)
     await recall.ask(book.page, 0)
     assert (book.asked[MOST_ANSWERS], book.asked[0]) == (1, 2)
+
+
+async def test_what_is_too_old_to_be_told_again_is_let_go() -> None:
+    class Page:
+        pass
+
+    clock = ManualClock()
+    recall = Recall(clock)
+
+    def new_page(_: int) -> Page:
+        return Page()
+
+    kept = weakref.ref(await recall.ask(new_page, 1))
+    clock.advance(KEPT_NS + 1)
+    await recall.ask(new_page, 2)
+    gc.collect()
+    assert kept() is None

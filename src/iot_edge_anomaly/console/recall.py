@@ -41,11 +41,16 @@ class Recall:
         question = (read, about)
         answer = self._answers.get(question)
         if answer is None or not self._is_fresh(answer):
-            self._answers.pop(question, None)
+            self._forget()
             answer = self._answers[question] = self._begin(partial(read, *about))
             while len(self._answers) > MOST_ANSWERS:
                 del self._answers[next(iter(self._answers))]
         return cast("T", await asyncio.shield(answer.task))
+
+    def _forget(self) -> None:
+        """Let go of what is too old to be told again: an answer may be some megabytes."""
+        for question in [question for question, answer in self._answers.items() if not self._is_fresh(answer)]:
+            del self._answers[question]
 
     def _is_fresh(self, answer: _Answer) -> bool:
         return answer.done_ns is None or 0 <= self.clock.now_ns() - answer.done_ns < KEPT_NS
