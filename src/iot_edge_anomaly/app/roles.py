@@ -25,6 +25,7 @@ from iot_edge_anomaly.operations.replays import Replays
 from iot_edge_anomaly.operations.rule_store import RuleStore
 from iot_edge_anomaly.operations.set_aside import SetAsideDesk
 from iot_edge_anomaly.resilience.beside import beside
+from iot_edge_anomaly.resilience.precedence import give_way
 from iot_edge_anomaly.security.tokens import token_store
 from iot_edge_anomaly.training.trainer import train
 from iot_edge_anomaly.views.follow import CatchUp, follow_plant
@@ -147,6 +148,16 @@ ROLES: Mapping[str, Callable[[Settings, Path], Awaitable[None]]] = {
     "edge": run_edge,
 }
 """What `run ROLE` can play; the demo's devices come on top."""
+
+LATER = frozenset({"trainer", "console", "historian"})
+"""Roles whose work can wait a moment: they give way to those that take in, score and hand on alarms."""
+
+
+async def play(role: str, settings: Settings, data_dir: Path) -> None:
+    """Play a role of `ROLES` until it is stopped. Raises ConfigError where a setting or a package is missing."""
+    if role in LATER:
+        give_way()
+    await ROLES[role](settings, data_dir)
 
 
 async def _until_stopped(role: str, data_dir: Path, *work) -> None:  # type: ignore[no-untyped-def]

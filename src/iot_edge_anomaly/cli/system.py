@@ -1,7 +1,6 @@
 """`up` and `run`: start everything, or one role."""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from iot_edge_anomaly.app.all_in_one import Running, running
 from iot_edge_anomaly.app.demo_devices import run_demo_device
 from iot_edge_anomaly.app.plan import Plan, with_demo
-from iot_edge_anomaly.app.roles import ROLES
+from iot_edge_anomaly.app.roles import ROLES, play
 from iot_edge_anomaly.app.settings import load
 from iot_edge_anomaly.app.worker import stop_event
 from iot_edge_anomaly.cli import complete
@@ -75,7 +74,7 @@ def run(
     role: Annotated[
         str,
         typer.Argument(
-            help="worker, connectors, trainer, views, sinks, gateway, console, edge, or device.",
+            help="worker, connectors, trainer, views, sinks, gateway, console, historian, edge, or device.",
             autocompletion=complete.roles,
         ),
     ],
@@ -93,10 +92,6 @@ def run(
     if role == "device" and name:
         asyncio.run(run_demo_device(name, data_dir))
     elif role in ROLES:
-        asyncio.run(_play(role, settings, data_dir))
+        asyncio.run(play(role, settings, data_dir))
     else:
         raise ConfigError(f"there is no role {role!r}; there are {', '.join([*ROLES, 'device NAME'])}")
-
-
-async def _play(role: str, settings: object, data_dir: Path) -> None:
-    await ROLES[role](settings, data_dir)  # type: ignore[arg-type]  # what load returns

@@ -1,0 +1,64 @@
+"""Who gives way, to whom, and that the kernel was told in the words that it understands."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from iot_edge_anomaly.app.roles import LATER, ROLES
+from iot_edge_anomaly.resilience.precedence import give_way
+
+PROGRAM = """
+import os, pathlib, subprocess, sys
+from iot_edge_anomaly.resilience.precedence import give_way
+give_way(7)
+group = pathlib.Path("/proc/self/autogroup")
+print(os.nice(0), group.read_text().split()[-1] if group.exists() else 7)
+sys.stdout.flush()
+subprocess.run([sys.executable, "-c", "import os; print(os.nice(0))"], check=True)
+"""
+
+
+def test_a_process_and_its_children_give_way_as_a_group() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, start_new_session=True
+    )
+    assert done.stdout.split() == ["7", "7", "7"]
+
+
+class Kernel:
+    """Takes no change of a group before the third try."""
+
+    def __init__(self, refusals: list[int]) -> None:
+        self.refusals, self.taken = refusals, ""
+
+    def write_text(self, text: str) -> None:
+        if self.refusals:
+            raise OSError(self.refusals.pop(0), "refused")
+        self.taken = text
+
+
+@pytest.mark.parametrize(
+    ("refusals", "taken"),
+    [([errno.EAGAIN, errno.EAGAIN], "0"), ([errno.ENOENT, errno.ENOENT], ""), ([errno.EACCES], "")],
+)
+def test_a_kernel_that_is_busy_is_asked_again_and_one_without_groups_is_not(
+    refusals: list[int], taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iot_edge_anomaly.resilience.precedence.time.sleep", lambda _: None)
+    kernel = Kernel(refusals)
+    give_way(0, autogroup=kernel)  # type: ignore[arg-type]  # what of a path is used
+    assert kernel.taken == taken
+
+
+def test_who_is_less_nice_already_is_not_made_nicer_by_a_second_call() -> None:
+    program = (
+        "from iot_edge_anomaly.resilience.precedence import give_way as g; import os; g(9); g(4); print(os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "9\n"
+
+
+def test_nothing_that_takes_in_scores_or_hands_on_gives_way() -> None:
+    assert set(ROLES) - LATER == {"worker", "connectors", "gateway", "views", "sinks", "edge"}
