@@ -18,7 +18,7 @@ from iot_edge_anomaly.console.view import Exports, History, Operations, PlantVie
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.security.principal import ForbiddenError, Principal
 
-BEAT_SECONDS = 0.5
+BEAT_SECONDS = 1.0
 THEME_COOKIE = "iot_edge_anomaly_theme"
 _THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 

@@ -16,7 +16,7 @@ from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord, AssetDay, J
 
 
 class PlantView(Protocol):
-    """Tell what is known of the plant, from memory: called twice a second by every open page."""
+    """Tell what is known of the plant, from memory: called every second by every open page."""
 
     def assets(self) -> Sequence[AssetView]:
         """Return every asset, with its open alarms."""
