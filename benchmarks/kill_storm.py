@@ -254,14 +254,22 @@ async def _storm(system: Running, wish: Wish, progress: Progress, senders: _Thre
     for number, victim in enumerate(victims):
         while progress.done < (number + 0.5) / wish.kills * total * 0.95 and senders.is_running:
             await asyncio.sleep(0.005)
-        pid = None
-        while pid is None:
-            pid = next((info.pid for info in system.supervisor.processes() if info.role == victim), None)
+        while not _kill(system, victim):
             await asyncio.sleep(0.01)
-        os.kill(pid, signal.SIGKILL)
         kills[victim] += 1
         print(f"  kill {number + 1}/{wish.kills}: {victim}, {progress.done}/{total} batches acknowledged", flush=True)
     return kills
+
+
+def _kill(system: Running, role: str) -> bool:
+    """Kill the process of a role; return False where it is down just now."""
+    pid = next((info.pid for info in system.supervisor.processes() if info.role == role), None)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
 
 
 async def _phases(system: Running, wish: Wish, ledgers: list[Ledger], progress: Progress) -> None:
