@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable
 
-import nicegui
 import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
@@ -11,7 +10,6 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from iot_edge_anomaly.console.backstage import Backstage
 from iot_edge_anomaly.console.board import Board
-from iot_edge_anomaly.console.clearing import Clearing
 from iot_edge_anomaly.console.download import download_routes
 from iot_edge_anomaly.console.gate import Gate
 from iot_edge_anomaly.console.pages.catalog import PAGES
@@ -22,7 +20,6 @@ from iot_edge_anomaly.console.sign_in import sign_in_routes
 from iot_edge_anomaly.console.view import Exports, History, Operations, PlantView, Records, Replays
 from iot_edge_anomaly.core.clock import Clock, SystemClock
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.security.tokens import TokenStore
 
 ICON = (
@@ -73,8 +70,6 @@ async def run_console(
         language="en-US",
         gzip_middleware_factory=lambda served: GZipMiddleware(served, compresslevel=COMPRESSION),
     )
-    clearing = Clearing()
-    nicegui.app.on_delete(clearing.page_left)
     with _listening(host, port) as listener:
         config = uvicorn.Config(
             Gate(app, sessions),
@@ -83,8 +78,7 @@ async def run_console(
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        async with beside(clearing.keep_clear()):
-            await uvicorn.Server(config).serve([listener])
+        await uvicorn.Server(config).serve([listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
