@@ -5,6 +5,13 @@ from typing import Any
 Results = dict[str, Any]
 ROLES = ("console", "worker", "gateway", "broker")
 
+TRIED = """\
+What was tried on the median alarm: more memory for the broker (its garbage collection took 39 % of a core: +65 % became
++11 %), and letting the console give way, in share and in turns (two runs since: +5.9 % and +8.4 %; p95 +48 % became
++15 % and +26 %). A bare loop that takes as much of a core as the console moves the median by 0 to 5 %: what is left is
+the two cores that everything shares. On the console's memory: letting go of old answers, and collecting garbage every
+ten seconds: neither changed it. What Python itself holds stays level while it grows."""
+
 
 def viewers(results: Results) -> str:
     """Return what viewers see and what they cost, against the bars."""
@@ -63,7 +70,9 @@ real one. (Twenty tabs on the cores on which the system runs were tried: they me
 Of one core, without viewers and with them: {spent}. The sessions themselves took
 {shares["with_viewers"]["sessions"]:.0%}; the browser took {shares["with_viewers"]["tabs"]:.0%}, of what nobody else
 wanted. Everything on the machine together: {shares["without"]["machine"]:.0%} and
-{shares["with_viewers"]["machine"]:.0%}, of {results["viewers"]["machine"]["cores"]} cores."""
+{shares["with_viewers"]["machine"]:.0%}, of {results["viewers"]["machine"]["cores"]} cores.
+
+{TRIED}"""
 
 
 def kill_faces(results: Results) -> str:
