@@ -266,10 +266,11 @@ def _kill(system: Running, role: str) -> bool:
     pid = next((info.pid for info in system.supervisor.processes() if info.role == role), None)
     if pid is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, signal.SIGKILL)
-        return True
-    return False
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def _phases(system: Running, wish: Wish, ledgers: list[Ledger], progress: Progress) -> None:

@@ -14,7 +14,7 @@ import psutil
 from benchmarks.viewer_walk import CONTENT, LEAST_LETTERS, PATIENCE_SECONDS, NotSeenError, Walk, read_wish
 from playwright.async_api import Browser, Error, Page, async_playwright
 
-from iot_edge_anomaly.resilience.precedence import give_way
+from iot_edge_anomaly.resilience.precedence import let_session_give_way
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -79,7 +79,7 @@ async def main() -> None:
 def _give_way_too() -> None:
     """Let the browser's processes go last as well: in sessions of their own they would share evenly with all others."""
     for process in psutil.Process().children(recursive=True):
-        give_way(LAST, autogroup=Path(f"/proc/{process.pid}/autogroup"))
+        let_session_give_way(LAST, Path(f"/proc/{process.pid}/autogroup"))
 
 
 if __name__ == "__main__":

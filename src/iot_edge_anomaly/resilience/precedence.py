@@ -20,18 +20,27 @@ _ATTRIBUTES = "IIQiIQQQ"
 """`struct sched_attr` of sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period."""
 
 
-def give_way(niceness: int = BEHIND, *, autogroup: Path = Path("/proc/self/autogroup")) -> None:
+def give_way(niceness: int = BEHIND) -> None:
     """Let others go first from now on, before this process and what it starts. While there is time for all, none waits.
 
     Less of the time is not enough: one that wakes up waits until the turn of one that runs is over, however nice that
     is. From Linux 6.12 on a process may ask for long turns, and is interrupted in them by those who ask for short ones.
 
+    Only who leads a session speaks for it: what was started by hand shares that of the shell, and of all in it.
+    """
+    os.nice(max(0, niceness - os.nice(0)))
+    _take_long_turns(os.nice(0))
+    if os.getsid(0) == os.getpid():
+        let_session_give_way(niceness, Path("/proc/self/autogroup"))
+
+
+def let_session_give_way(niceness: int, autogroup: Path) -> None:
+    """Let a whole session give way, by the `autogroup` of one of its processes under /proc.
+
     On Linux each session is a scheduling group, and between sessions only the niceness of the *group* counts (sched(7),
     autogroup); the kernel takes a change of one only every tenth of a second. Where there are no such groups the
     niceness of the process is what counts.
     """
-    os.nice(max(0, niceness - os.nice(0)))
-    _take_long_turns(os.nice(0))
     for _ in range(_TRIES):
         try:
             autogroup.write_text(str(niceness))
