@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nicegui.observables import ObservableCollection, ObservableDict
 from seeded_plant import PUMP_1, PUMP_2, SeededPlant  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.console.assets.looked import Looked, looked_address, looked_at
@@ -92,7 +93,17 @@ def test_a_chart_is_valid_json_with_holes_as_null() -> None:
 
 def test_what_is_above_the_threshold_is_drawn_over_the_grey_line_without_a_gap() -> None:
     options = drawn(rows([number * STEP for number in range(6)], [0.2, 0.3, 1.4, 1.5, 0.6, 0.2]))
-    assert options["dataset"]["source"]["odd"] == [None, 0.3, 1.4, 1.5, 0.6, None]
+    assert options["dataset"]["source"]["odd"] == (None, 0.3, 1.4, 1.5, 0.6, None)
+
+
+def test_what_the_page_watches_for_changes_does_not_grow_with_the_rows() -> None:
+    few, many = (watched(ObservableDict(drawn(rows([number * STEP for number in range(n)])))) for n in (50, 5000))
+    assert 0 < many <= few
+
+
+def watched(options: object) -> int:
+    below = options.values() if isinstance(options, dict) else options if isinstance(options, list | tuple) else ()
+    return isinstance(options, ObservableCollection) + sum(map(watched, below))
 
 
 def test_no_line_is_drawn_across_a_hole() -> None:

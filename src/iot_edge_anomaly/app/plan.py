@@ -22,7 +22,7 @@ from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.environment import MEMORY_GIVEN_BACK, ONE_BLAS_THREAD
 from iot_edge_anomaly.resilience.supervise import ProcessSpec
 from iot_edge_anomaly.views.settings import READER as VIEWS
 from iot_edge_anomaly.views.settings import READS as READ_BY_VIEWS
@@ -120,7 +120,8 @@ def _role(
     argv += ["--data-dir", str(plan.data_dir)]
     argv += ["--config", str(plan.config)] if plan.config else []
     argv += ["--demo"] if plan.demo else []
-    return ProcessSpec(name or role, tuple(argv), env={**os.environ, **ONE_BLAS_THREAD}, port=port, ready=ready)
+    env = {**MEMORY_GIVEN_BACK, **os.environ, **ONE_BLAS_THREAD}
+    return ProcessSpec(name or role, tuple(argv), env=env, port=port, ready=ready)
 
 
 def _subscribed(data_dir: Path) -> Callable[[], Awaitable[None]]:

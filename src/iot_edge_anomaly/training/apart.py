@@ -22,7 +22,7 @@ from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.environment import ONE_BLAS_THREAD
 from iot_edge_anomaly.resilience.tether import die_with_parent
 from iot_edge_anomaly.training.gather import fit
 

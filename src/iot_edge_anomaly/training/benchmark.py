@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.resilience.one_thread import ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.environment import ONE_BLAS_THREAD
 from iot_edge_anomaly.training.benchmark_series import FALSE_ALARMS_PER_WEEK, METHODS, Run, SeriesResult, run_series
 from iot_edge_anomaly.training.benchmark_summary import (
     Figures,

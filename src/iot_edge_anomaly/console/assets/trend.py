@@ -86,11 +86,7 @@ class AssetTrend:
     async def update(self, live: Stretch | None, now_ns: int) -> None:
         """Show the rows of the time that is looked at; `live` are the newest ones."""
         self._newest_ns = int(live.times[-1]) if live is not None and len(live.times) else now_ns
-        pace = min(max(self._looked.length_ns // 1_000, FASTEST_NS), SLOWEST_NS)
-        is_quiet = self._is_held or self._looked.at_ns is not None
-        if self._drawn_ns and (
-            now_ns - self._drawn_ns < pace or (is_quiet and now_ns - self._drawn_ns < 6 * SLOWEST_NS)
-        ):
+        if self._drawn_ns and now_ns - self._drawn_ns < self._pace_ns():
             return
         self._drawn_ns = now_ns
         if not self._is_held:

@@ -33,10 +33,10 @@ def heat_sensors(rows: Stretch) -> list[str]:
     return [rows.sensors[column] for column in chosen if most[column] >= 0.0]
 
 
-def heat_cells(rows: Stretch, sensors: list[str]) -> list[list[float]]:
-    """Return [from ms, to ms, number of the sensor, contribution]: of each stretch of time the most."""
+def heat_cells(rows: Stretch, sensors: list[str]) -> tuple[tuple[int, int, int, float], ...]:
+    """Return (from ms, to ms, number of the sensor, contribution): of each stretch of time the most."""
     if len(rows.times) < 2:
-        return []
+        return ()
     columns = [rows.sensors.index(name) for name in sensors]
     width = max(int(rows.times[-1] - rows.times[0]) // CELLS, MILLISECOND)
     cell = rows.times // width
@@ -47,7 +47,7 @@ def heat_cells(rows: Stretch, sensors: list[str]) -> list[list[float]]:
     until = np.minimum(ends, rows.times[starts] + 2 * width) // MILLISECOND
     i, j = np.nonzero(np.nan_to_num(most) >= LEAST_SHOWN)
     shown = np.round(most[i, j].astype(np.float64), 2)
-    return [[*cell] for cell in zip(since[i].tolist(), until[i].tolist(), j.tolist(), shown.tolist(), strict=True)]
+    return tuple(zip(since[i].tolist(), until[i].tolist(), j.tolist(), shown.tolist(), strict=True))
 
 
 def heat_series(rows: Stretch, sensors: list[str], grid: int) -> dict[str, Any]:
