@@ -88,7 +88,7 @@ def false_alarms(kind: str, learned: int, number: int) -> tuple[float, float]:
     names = tuple(f"s{column}" for column in range(rows.shape[1]))
     detector = fit(rows[:learned], names, rows_per_week=ROWS_PER_WEEK, false_alarms_per_week=PROMISED)
     _, scores = detector.score(detector.start(), rows)
-    return _raised(rows[learned:], scores.score[learned:], names) / WEEKS, detector.model.threshold
+    return _raised(rows[learned:], scores.score[learned:], names) / WEEKS, float(detector.model.limits.mean())
 
 
 def _raised(rows: Matrix, score: np.ndarray, names: tuple[str, ...]) -> int:

@@ -78,6 +78,25 @@ def test_a_rarer_budget_never_lowers_the_threshold() -> None:
     assert thresholds[-1] > null.max()
 
 
+def test_what_is_wrong_for_long_stays_an_alarm() -> None:
+    rows = station(30_000, 7)
+    rows[5_000:, 1] -= 0.5
+    detector = learned()
+    _, scores = detector.score(detector.start(), rows)
+    assert (scores.score[:5_000] <= 1).all()
+    assert (scores.score[5_010:] > 1).all()
+
+
+def test_slow_wear_is_an_alarm_before_it_is_learned() -> None:
+    rows = station(80_000, 6)
+    rows[:, 1] -= 4.0 * rows[:4000, 1].std() * np.arange(80_000) / 80_000
+    detector = learned()
+    _, scores = detector.score(detector.start(), rows)
+    assert (scores.score[:4000] <= 1).all()
+    assert (scores.score[60_000:] > 1).mean() > 0.99
+    assert NAMES[int(scores.contribution[60_000:].sum(axis=0).argmax())] == "pressure"
+
+
 def test_no_lag_reaches_across_a_gap() -> None:
     rows = station(2000, 5)
     rows[1000:] += 40

@@ -4,6 +4,8 @@ A BLAS may add in another order for another number of rows. So rows are laid int
 that the row's number since the start gives it, and each block is multiplied alike.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from iot_edge_anomaly.component.detector import Matrix
@@ -25,3 +27,16 @@ def matmul_by_block(rows: Matrix, weights: Matrix, first_row_number: int) -> Mat
     products: Matrix = np.matmul(laid.reshape(-1, ROWS, width), weights)
     products = products.reshape(*windows, blocks * ROWS, weights.shape[1])
     return products[..., lead : lead + count, :].swapaxes(0, -2)
+
+
+def block_slices(first_row_number: int, count: int) -> Iterator[slice]:
+    """Yield the parts of `count` rows that lie in one block each; `first_row_number` says how many rows came before.
+
+    >>> list(block_slices(14, 20))
+    [slice(0, 2, None), slice(2, 18, None), slice(18, 20, None)]
+    """
+    begin = 0
+    while begin < count:
+        end = min(count, begin + ROWS - (first_row_number + begin) % ROWS)
+        yield slice(begin, end)
+        begin = end

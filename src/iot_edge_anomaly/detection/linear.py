@@ -7,31 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorSpec, Matrix
+from iot_edge_anomaly.detection.averages import limits_for_budget
 from iot_edge_anomaly.detection.holes import FOREVER, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_arrays import from_arrays, to_arrays
 from iot_edge_anomaly.detection.linear_model import (
     CLIP,
-    FAR_LAGS,
     NAME,
     NEAR_LAGS,
-    SMOOTHING,
     LinearDetector,
     LinearModel,
 )
-from iot_edge_anomaly.detection.threshold import threshold_for_budget
+from iot_edge_anomaly.detection.places import WINDOW_ROWS, learned_places, places_of
+from iot_edge_anomaly.detection.voice import adapt, shares, voices
 
 STRENGTH = 10.0
 INTERCEPT_STRENGTH = 1e-3
 FOLDS = 4
 LEAST_ROWS = 40
-SCALE_FLOOR = 1e-3
+SCALE_FLOOR = 1e-2
+"""Of a standard deviation: a sensor predicted better than this says nothing when it is off by so little."""
+
 DEAD_DEVIATION = 1e-9
 HUGE = 1e150
 """Values are clipped here, so that their squares can be added up."""
 
 
 class _View(NamedTuple):
-    """One way to predict every sensor: final weights and what held-out rows left unexplained."""
+    """One way to look at every sensor: what was learned, and how far off held-out rows (n, k) were."""
 
     weights: Matrix
     residuals: Matrix
@@ -54,23 +56,19 @@ def fit(
     known = np.isfinite(rows)
     mean, deviation = _moments(rows, known)
     standard, precision = _standardise(rows, known, mean, deviation)
-    usable = _rows_with_past(
-        np.asarray(known.any(axis=1)), max(NEAR_LAGS) if len(sensors) > 1 else max(FAR_LAGS), starts
-    )
-    judged = known[usable]
+    usable = _rows_with_past(np.asarray(known.any(axis=1)), max(NEAR_LAGS), starts)
+    judged, heard = known[usable], voices(rows, known)
     history = _ridge(standard, usable, NEAR_LAGS)
-    cross = _leave_one_out(standard[usable]) if len(sensors) > 1 else _ridge(standard, usable, FAR_LAGS)
-    scales = np.stack([_scale(view.residuals, judged) for view in (history, cross)])
-    oddness = _held_out_oddness((history, cross), scales, judged)
+    beside = _leave_one_out(standard[usable]) if len(sensors) > 1 else _places(standard, usable)
+    scales = np.stack([_scale(view.residuals, judged) for view in (history, beside)])
+    oddness = _held_out_oddness((history, beside), scales, judged, heard)
     level = float(oddness.mean()) or 1.0
-    threshold = threshold_for_budget(
-        _smoothed(oddness / level), rows_per_week=rows_per_week, false_alarms_per_week=false_alarms_per_week
+    limits = limits_for_budget(
+        oddness / level, rows_per_week=rows_per_week, false_alarms_per_week=false_alarms_per_week
     )
     alive = np.asarray(known.any(axis=0))
-    model = LinearModel(
-        sensors, mean, deviation, alive, history.weights, cross.weights, precision, scales, level, threshold
-    )
-    return LinearDetector(model)
+    learned = (history.weights, beside.weights, precision, scales, heard, level, limits)
+    return LinearDetector(LinearModel(sensors, mean, deviation, alive, *learned))
 
 
 def _check(rows: Matrix, sensors: tuple[str, ...]) -> None:
@@ -158,6 +156,13 @@ def _leave_one_out(target: Matrix) -> _View:
     return _View(_off_diagonal(squares + penalty), residuals)
 
 
+def _places(standard: Matrix, usable: NDArray[np.intp]) -> _View:
+    """Compare a single sensor with where it has been."""
+    tail = np.concatenate((np.zeros((WINDOW_ROWS - 1, 1)), standard))
+    known, held_out = learned_places(places_of(tail, len(standard), 0)[usable], _folds(len(usable)))
+    return _View(known, held_out[:, None])
+
+
 def _off_diagonal(squares: Matrix) -> Matrix:
     """Return weights (k+1, k) that predict each of k columns from all others and the constant."""
     inverse = np.linalg.inv(squares)
@@ -171,22 +176,13 @@ def _scale(residuals: Matrix, judged: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.where(judged, residuals**2, 0.0).sum(axis=0) / counts) + SCALE_FLOOR, np.float64)
 
 
-def _held_out_oddness(views: tuple[_View, _View], scales: Matrix, judged: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _held_out_oddness(
+    views: tuple[_View, _View], scales: Matrix, judged: NDArray[np.bool_], heard: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return how odd each held-out row looked: the mean over views, then over the sensors that are there."""
-    odd = np.mean([np.abs(view.residuals) / scale for view, scale in zip(views, scales, strict=True)], axis=0)
-    return np.asarray(np.where(judged, odd, 0.0).sum(axis=1) / judged.sum(axis=1), np.float64)
-
-
-def _smoothed(oddness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the three averages' mean at each row, as `score` forms it (plain floats: ten times faster here)."""
-    smoothed = np.empty_like(oddness)
-    fast = middle = slow = 1.0
-    for row, value in enumerate(oddness.tolist()):
-        fast += SMOOTHING[0] * (value - fast)
-        middle += SMOOTHING[1] * (value - middle)
-        slow += SMOOTHING[2] * (value - slow)
-        smoothed[row] = (fast + middle + slow) / 3
-    return smoothed
+    deviations = np.abs(np.stack([view.residuals for view in views], axis=1)) / scales
+    adapted = adapt(deviations, judged)
+    return np.asarray(shares(adapted.mean(axis=1), judged, heard).sum(axis=1), np.float64)
 
 
 SPEC = DetectorSpec(NAME, fit, to_arrays, from_arrays)

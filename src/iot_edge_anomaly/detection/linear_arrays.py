@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import Detector
-from iot_edge_anomaly.detection.linear_model import FAR_LAGS, NEAR_LAGS, LinearDetector, LinearModel
+from iot_edge_anomaly.detection.averages import SMOOTHING
+from iot_edge_anomaly.detection.linear_model import NEAR_LAGS, LinearDetector, LinearModel
+from iot_edge_anomaly.detection.linear_state import VIEWS
 
-_ARRAYS = ("mean", "deviation", "alive", "history", "cross", "precision", "scales")
+_ARRAYS = ("mean", "deviation", "alive", "history", "beside", "precision", "scales", "voices", "limits")
 
 
 def to_arrays(detector: Detector) -> tuple[Mapping[str, NDArray[np.generic]], Mapping[str, object]]:
@@ -16,32 +18,34 @@ def to_arrays(detector: Detector) -> tuple[Mapping[str, NDArray[np.generic]], Ma
     if not isinstance(detector, LinearDetector):
         raise TypeError(f"{detector.name} is not a linear detector")
     model = detector.model
-    parameters = {"sensors": list(model.sensors), "level": model.level, "threshold": model.threshold}
+    parameters = {"sensors": list(model.sensors), "level": model.level}
     return {name: getattr(model, name) for name in _ARRAYS}, parameters
 
 
 def from_arrays(arrays: Mapping[str, NDArray[np.generic]], parameters: Mapping[str, object]) -> LinearDetector:
     """Read a linear detector back. Raises ValueError when the parts do not fit together."""
     sensors = _sensors(parameters.get("sensors"))
-    level, threshold = (_positive(parameters, name) for name in ("level", "threshold"))
+    level = _positive(parameters, "level")
     count = len(sensors)
-    cross_rows = 1 + (count if count > 1 else len(FAR_LAGS))
+    places = len(arrays["beside"]) if "beside" in arrays else 0
     shapes = {
         "mean": (count,),
         "deviation": (count,),
         "alive": (count,),
         "history": (len(NEAR_LAGS) * count + 1, count),
-        "cross": (cross_rows, count),
+        "beside": (count + 1, count) if count > 1 else (places, 2),
         "precision": (count, count),
-        "scales": (2, count),
+        "scales": (VIEWS, count),
+        "voices": (count,),
+        "limits": (len(SMOOTHING),),
     }
     if set(arrays) != set(shapes):
         raise ValueError(f"a linear detector has the arrays {', '.join(_ARRAYS)}; found {', '.join(sorted(arrays))}")
     floats = {name: _floats(name, arrays[name], shape) for name, shape in shapes.items()}
-    if not ((floats["deviation"] > 0).all() and (floats["scales"] > 0).all()):
-        raise ValueError("deviations and scales must be above 0")
+    if not all((floats[name] > 0).all() for name in ("deviation", "scales", "voices", "limits")):
+        raise ValueError("deviations, scales, voices and limits must be above 0")
     alive = floats.pop("alive") != 0
-    return LinearDetector(LinearModel(sensors=sensors, alive=alive, level=level, threshold=threshold, **floats))
+    return LinearDetector(LinearModel(sensors=sensors, alive=alive, level=level, **floats))
 
 
 def _sensors(value: object) -> tuple[str, ...]:

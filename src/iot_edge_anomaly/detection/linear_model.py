@@ -1,10 +1,10 @@
 """How the linear detector scores: two linear views of each row, learned from the asset's own first data.
 
 Each sensor is predicted twice by ridge regression: from the last rows of all sensors (*history*), and from the other
-sensors of the same row (*cross*; with a single sensor: from rows further back). The absolute residuals, in units of
-what cross-validation left unexplained, are averaged over views and sensors and smoothed by three exponential averages.
-NumPy only; see Hoerl & Kennard (1970) for ridge regression, Lauritzen (1996, ch. 5) for reading all leave-one-out
-regressions off one inverse.
+sensors of the same row (*cross*; a single sensor is compared with where it has been: `places`). The absolute residuals,
+in units of what cross-validation left unexplained, are each given the voice that its sensor has (`voice`), averaged
+over views and sensors, and smoothed by three exponential averages, each with its limit (`averages`). NumPy only; see
+Hoerl & Kennard (1970) for ridge regression, Lauritzen (1996, ch. 5) for all leave-one-out regressions off one inverse.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
-from iot_edge_anomaly.detection.blocks import matmul_by_block
+from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, smooth
+from iot_edge_anomaly.detection.blocks import ROWS, block_slices, matmul_by_block
 from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
-from iot_edge_anomaly.detection.linear_state import LinearState
+from iot_edge_anomaly.detection.linear_state import VIEWS, LinearState
+from iot_edge_anomaly.detection.places import WINDOW_ROWS, distances, places_of
+from iot_edge_anomaly.detection.voice import Means, shares
 
 NAME = "linear"
 
@@ -23,30 +26,33 @@ CLIP = 20.0
 """Standardised values are clipped here: one wild reading must not drown all others."""
 
 NEAR_LAGS = (1, 2, 3)
-FAR_LAGS = (5, 6, 7)
-SMOOTHING = np.array([0.3, 0.1, 0.03])
-"""Weights of the newest row in the three averages."""
 
 
 @dataclass(frozen=True)
 class LinearModel:
-    """What was learned of k sensors. All arrays float64; standardised units but for `mean` and `deviation`."""
+    """What was learned of k sensors. All arrays float64; standardised units but for `mean` and `deviation`.
+
+    `beside`: weights (k + 1, k) of the cross view, or places (m, 2) of a single sensor. `scales` (2, k): what each view
+    leaves unexplained. `voices` (k,): what each sensor has to say. `level`: how odd a usual row is. `limits` (3,): of
+    the averages.
+    """
 
     sensors: tuple[str, ...]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     alive: NDArray[np.bool_]
     history: Matrix
-    cross: Matrix
+    beside: Matrix
     precision: Matrix
     scales: Matrix
+    voices: NDArray[np.float64]
     level: float
-    threshold: float
+    limits: NDArray[np.float64]
 
     @property
-    def cross_lags(self) -> tuple[int, ...]:
-        """The rows that the cross view looks at: this one, or far ones where there are no other sensors."""
-        return FAR_LAGS if len(self.sensors) == 1 else ()
+    def depth(self) -> int:
+        """How many rows before a row it takes to judge it."""
+        return max(NEAR_LAGS) if len(self.sensors) > 1 else WINDOW_ROWS - 1
 
 
 class LinearDetector:
@@ -54,7 +60,6 @@ class LinearDetector:
 
     def __init__(self, model: LinearModel) -> None:
         self.model = model
-        self._depth = max(NEAR_LAGS + model.cross_lags)
         self._belief = _view_weights(model.scales)
         self._imputer = Imputer(model.precision)
 
@@ -72,13 +77,15 @@ class LinearDetector:
         """Return the state before the first row: typical averages, nothing known."""
         count = len(self.sensors)
         ages = np.full(count, FOREVER, np.int64)
-        typical = self.model.alive / max(int(self.model.alive.sum()), 1)
+        heard = self.model.alive * self.model.voices
+        typical = heard / max(float(heard.sum()), 1.0)
         averages = np.tile(typical, (len(SMOOTHING), 1))
-        return LinearState(0, np.zeros((self._depth, count)), ages, averages, Allowance.full(count))
+        means = Means.usual(VIEWS, count)
+        return LinearState(0, np.zeros((self.model.depth, count)), ages, averages, means, Allowance.full(count))
 
     def restore(self, state: bytes) -> LinearState:
         """Read a state. Raises ValueError if it is not of this model's shape."""
-        return LinearState.from_bytes(state, self._depth, len(self.sensors), len(SMOOTHING))
+        return LinearState.from_bytes(state, self.model.depth, len(self.sensors))
 
     def score(self, state: DetectorState, rows: Matrix) -> tuple[LinearState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""
@@ -93,7 +100,8 @@ class LinearDetector:
             return Scores(*(np.stack(parts, axis=1) for parts in zip(*each, strict=True)))
         tail = np.repeat(start.tail[:, None], count, axis=1)
         averages = np.repeat(start.averages[None], count, axis=0)
-        return self._score(LinearState(0, tail, start.ages, averages, start.allowance), windows)[1]
+        means = Means.usual(count, VIEWS, len(self.sensors))
+        return self._score(LinearState(0, tail, start.ages, averages, means, start.allowance), windows)[1]
 
     def _score(self, state: LinearState, rows: Matrix) -> tuple[LinearState, Scores]:
         """Score rows (n, k); or (n, w, k) without holes, of w windows, of which the state has w tails and averages."""
@@ -101,14 +109,11 @@ class LinearDetector:
         known: NDArray[np.bool_] = np.isfinite(rows) & model.alive
         standard, ages, allowance = self._standardise(rows, known, state)
         tail = np.concatenate((state.tail, standard))
-        near, cross = self._predict(tail, standard, state.count)
-        share = self._share(standard, known, near, cross, state.count)
-        averages, smoothed = _smooth(state.averages, share, np.any(known, axis=-1))
-        contribution = smoothed / model.threshold
-        combined = near * self._belief[0] + cross * self._belief[1]
-        expected = np.where(known, combined * model.deviation + model.mean, np.nan)
-        tail = tail[len(tail) - self._depth :].copy()
-        after = LinearState(state.count + len(rows), tail, ages, averages, allowance)
+        expected, deviations = self._look(tail, standard, state.count)
+        contribution, averages, means = self._weigh(deviations, known, state)
+        expected = np.where(known, expected * model.deviation + model.mean, np.nan)
+        tail = tail[len(tail) - model.depth :].copy()
+        after = LinearState(state.count + len(rows), tail, ages, averages, means, allowance)
         return after, Scores(contribution.sum(axis=-1), expected, contribution)
 
     def _standardise(
@@ -126,30 +131,37 @@ class LinearDetector:
         allowance = self._imputer.fill(standard, age == FOREVER, state.ages == FOREVER, state.allowance)
         return standard, age[-1], allowance
 
-    def _predict(self, tail: Matrix, standard: Matrix, count: int) -> tuple[Matrix, Matrix]:
-        """Return both views' predictions. Rows too early for a view get the other's; NaN if there is none."""
-        model, rows = self.model, len(standard)
-        near = matmul_by_block(_lagged(tail, NEAR_LAGS, rows), model.history, count)
-        inputs = _lagged(tail, model.cross_lags, rows) if model.cross_lags else _with_one(standard)
-        cross = matmul_by_block(inputs, model.cross, count)
-        if count < self._depth:
-            early = slice(0, self._depth - count)
-            if model.cross_lags:
-                cross[early] = np.nan
-            near[early] = cross[early]
-        return near, cross
+    def _look(self, tail: Matrix, standard: Matrix, count: int) -> tuple[Matrix, Matrix]:
+        """Return what is expected (n, ..., k), and how far off each view is (n, ..., 2, k), in its own units.
 
-    def _share(self, standard: Matrix, known: NDArray[np.bool_], near: Matrix, cross: Matrix, count: int) -> Matrix:
-        """Return each sensor's share of the oddness of each row, before smoothing; a typical row sums to 1."""
-        scales = self.model.scales
-        by_cross = np.abs(standard - cross) / scales[1]
-        by_history = np.abs(standard - near) / scales[0]
-        if count < self._depth:
-            early = slice(0, self._depth - count)
-            by_history[early] = by_cross[early] = np.where(np.isnan(by_cross[early]), 1.0, by_cross[early])
-        oddness: Matrix = np.where(known, 0.5 * (by_history + by_cross), 0.0)
-        oddness /= np.maximum(known.sum(axis=-1, keepdims=True), 1) * self.model.level
-        return oddness
+        The first rows have no past: they are judged by the other view alone, or expected to be as they are.
+        """
+        model, rows = self.model, len(standard)
+        early = slice(0, max(max(NEAR_LAGS) - count, 0))
+        near = matmul_by_block(_lagged(tail, NEAR_LAGS, rows), model.history, count)
+        if len(self.sensors) == 1:
+            near[early] = standard[early]
+            off = np.abs(standard - near), distances(places_of(tail, rows, count), model.beside)[..., None]
+            return near, np.stack(off, axis=-2) / model.scales
+        cross = matmul_by_block(_with_one(standard), model.beside, count)
+        deviations = np.abs(standard[..., None, :] - np.stack((near, cross), axis=-2)) / model.scales
+        near[early], deviations[early, ..., 0, :] = cross[early], deviations[early, ..., 1, :]
+        return near * self._belief[0] + cross * self._belief[1], deviations
+
+    def _weigh(self, deviations: Matrix, known: NDArray[np.bool_], state: LinearState) -> tuple[Matrix, Matrix, Means]:
+        """Return what each sensor contributes (n, ..., k), and the averages and the means after the last row."""
+        model, averages, means = self.model, state.averages, state.means
+        contribution, judged = np.empty(known.shape), np.any(known, axis=-1, keepdims=True)
+        for rows in block_slices(state.count, len(known)):
+            oddness = (deviations[rows] * means.voices()).mean(axis=-2)
+            share = shares(oddness, known[rows], model.voices) / model.level
+            averages, trace = smooth(averages, share, judged[rows])
+            contribution[rows] = farthest(trace, model.limits)
+            is_calm = contribution[rows].sum(axis=-1, keepdims=True) <= 1.0
+            means = means.after(
+                deviations[rows], known[rows] & is_calm, ends_block=(state.count + rows.stop) % ROWS == 0
+            )
+        return contribution, averages, means
 
 
 def _view_weights(scales: Matrix) -> Matrix:
@@ -167,18 +179,3 @@ def _lagged(tail: Matrix, lags: tuple[int, ...], rows: int) -> Matrix:
     start = len(tail) - rows
     ones = np.ones((rows, *tail.shape[1:-1], 1))
     return np.concatenate([*(tail[start - lag : start - lag + rows] for lag in lags), ones], axis=-1)
-
-
-def _smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
-    """Return the averages after all rows, and their mean at each row. A row with nothing to judge leaves them.
-
-    Of windows without holes, either all have something to judge in a row or none.
-    """
-    weights = SMOOTHING[:, None]
-    current = averages.copy()
-    trace = np.zeros((len(share), *averages.shape))
-    for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))):
-        current += weights * (share[row][..., None, :] - current)
-        trace[row] = current
-    smoothed: Matrix = (trace[..., 0, :] + trace[..., 1, :] + trace[..., 2, :]) / len(SMOOTHING)
-    return current, smoothed

@@ -1,0 +1,57 @@
+"""Short and long faults are each seen by the average that suits them, at one budget."""
+
+import numpy as np
+import pytest
+
+from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, limits_for_budget, smooth
+
+SENSORS, WEEK = 4, 10_000.0
+
+
+def oddness(rows: int, seed: int) -> np.ndarray:
+    """Oddness of normal rows: 1 on average, correlated as that of real rows is."""
+    noise = np.abs(np.random.default_rng(seed).normal(size=(rows + 5, SENSORS))).mean(axis=1) / np.sqrt(2 / np.pi)
+    return np.convolve(noise, np.full(6, 1 / 6), "valid")
+
+
+def scores(found: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    share = np.repeat(found[:, None] / SENSORS, SENSORS, axis=1)
+    _, trace = smooth(np.full((3, SENSORS), 1 / SENSORS), share, np.ones((len(found), SENSORS), bool).any(axis=-1))
+    return np.asarray(farthest(trace, limits).sum(axis=-1))
+
+
+@pytest.fixture(scope="module")
+def limits() -> np.ndarray:
+    return limits_for_budget(oddness(5_000, 1), rows_per_week=WEEK, false_alarms_per_week=1.0)
+
+
+def test_the_longer_an_average_the_nearer_its_limit_to_what_is_usual(limits: np.ndarray) -> None:
+    assert limits.shape == SMOOTHING.shape
+    assert list(limits) == sorted(limits, reverse=True)
+    assert limits[-1] > 1.0
+
+
+def test_what_sensors_contribute_is_the_loudest_average_and_nothing_else(limits: np.ndarray) -> None:
+    trace = np.abs(np.random.default_rng(2).normal(size=(50, 3, SENSORS)))
+    chosen = farthest(trace, limits)
+    np.testing.assert_allclose(chosen.sum(axis=-1), (trace.sum(axis=-1) / limits).max(axis=-1))
+    windows = np.stack((trace, trace[::-1]), axis=1)
+    np.testing.assert_array_equal(farthest(windows, limits)[:, 0], chosen)
+
+
+def test_a_spike_and_a_small_fault_that_stays_both_alarm(limits: np.ndarray) -> None:
+    calm = oddness(3_000, 3)
+    assert (scores(calm, limits) <= 1.0).all()
+    spike, step = calm.copy(), calm.copy()
+    spike[2_000:2_002] += 6.0
+    step[2_000:] += 0.5
+    assert (scores(spike, limits)[2_000:2_005] > 1.0).any()
+    found = scores(step, limits)
+    assert (found[:2_000] <= 1.0).all()
+    assert (found[2_150:] > 1.0).all()
+
+
+def test_rows_that_never_erred_have_limits_too() -> None:
+    still = limits_for_budget(np.zeros(200), rows_per_week=WEEK, false_alarms_per_week=1.0)
+    assert np.isfinite(still).all()
+    assert (still > 0.0).all()
