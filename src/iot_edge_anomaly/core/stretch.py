@@ -64,14 +64,15 @@ def joined(parts: Sequence[Stretch]) -> Stretch:
         sensors,
         np.concatenate([part.times for part in parts]),
         np.concatenate([part.score for part in parts]),
-        np.concatenate([_widened(part.values, part.sensors, sensors) for part in parts]),
-        np.concatenate([_widened(part.expected, part.sensors, sensors) for part in parts]),
-        np.concatenate([_widened(part.contributions, part.sensors, sensors) for part in parts]),
+        np.concatenate([widened(part.values, part.sensors, sensors) for part in parts]),
+        np.concatenate([widened(part.expected, part.sensors, sensors) for part in parts]),
+        np.concatenate([widened(part.contributions, part.sensors, sensors) for part in parts]),
         np.concatenate([part.quality for part in parts]),
     )
 
 
-def _widened(matrix: NDArray[_Number], known: Sequence[str], sensors: Sequence[str]) -> NDArray[_Number]:
+def widened(matrix: NDArray[_Number], known: Sequence[str], sensors: Sequence[str]) -> NDArray[_Number]:
+    """Bring columns of some sensors into the order of all; NaN where one is not known."""
     filled = np.full((len(matrix), len(sensors)), np.nan, matrix.dtype)
     filled[:, [sensors.index(name) for name in known]] = matrix
     return filled

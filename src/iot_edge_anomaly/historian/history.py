@@ -7,7 +7,7 @@ aside stays there for an hour.
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from arro3.core import Array, DataType, Table, dictionary_dictionary, dictionary_indices, list_flatten, list_offsets
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
-from iot_edge_anomaly.core.stretch import Stretch, joined
+from iot_edge_anomaly.core.stretch import Stretch, joined, widened
 from iot_edge_anomaly.historian.reading import days_of, opened, read
 from iot_edge_anomaly.historian.schema import SCORES
 from iot_edge_anomaly.historian.sql import day_of, on_days, within
@@ -26,6 +26,18 @@ MORE_DAYS = 4
 _COLUMNS = ["time_ns", "score", "quality", "sensors", "value", "expected", "contribution"]
 _Number = TypeVar("_Number", np.float32, np.float64)
 _WORDS = DataType.dictionary(DataType.int32(), DataType.string())
+
+
+class Fused(NamedTuple):
+    """All rows of an asset in the order of time, as they were fused: n rows by k sensors; NaN: missing.
+
+    `quality` uint8 (n,), index into ROW_QUALITIES.
+    """
+
+    sensors: tuple[str, ...]
+    time_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    quality: NDArray[np.uint8]
 
 
 class History:
@@ -44,6 +56,40 @@ class History:
     def span(self, key: AssetKey) -> tuple[int, int] | None:
         """Return the times of the first and the last row of an asset. Raises UnavailableError."""
         return read(self._folder, lambda: self._span(key))
+
+    def fused(self, key: AssetKey, since_ns: int, until_ns: int) -> Fused | None:
+        """Return every row of an asset from a time on and before another. None where there are no rows.
+
+        Takes 9 + 8 k bytes a row. Raises UnavailableError.
+        """
+        return read(self._folder, lambda: self._fused(key, since_ns, until_ns))
+
+    def newest_assets(self) -> list[str]:
+        """Return the full names of the assets that have rows on the last day. Raises UnavailableError."""
+        return read(self._folder, self._newest_assets)
+
+    def _fused(self, key: AssetKey, since_ns: int, until_ns: int) -> Fused | None:
+        table = opened(self._folder / SCORES)
+        found = [] if table is None else [_of_stretch(part) for part in _parts(table, key, since_ns, until_ns)]
+        if not found:
+            return None
+        sensors = tuple(dict.fromkeys(name for part in found for name in part.sensors))
+        return Fused(
+            sensors,
+            np.concatenate([part.time_ns for part in found]),
+            np.concatenate([widened(part.values, part.sensors, sensors) for part in found]),
+            np.concatenate([part.quality for part in found]),
+        )
+
+    def _newest_assets(self) -> list[str]:
+        table = opened(self._folder / SCORES)
+        days = [] if table is None else days_of(table)
+        if table is None or not days:
+            return []
+        names, _ = _coded(
+            table.scan(["asset"], on_days(days[-1], days[-1])).read_all().column("asset").combine_chunks()
+        )
+        return sorted(names)
 
     def _trend(self, key: AssetKey, since_ns: int, until_ns: int, most_points: int) -> Stretch | None:
         table = opened(self._folder / SCORES)
@@ -74,6 +120,10 @@ def _parts(table: DeltaTable, key: AssetKey, since_ns: int, until_ns: int) -> It
             yield _stretch(rows)
         start += count
         count = max(min(MORE_DAYS * count, ROWS_AT_ONCE * count // max(len(rows), 1)), 1)
+
+
+def _of_stretch(part: Stretch) -> Fused:
+    return Fused(part.sensors, part.times, part.values, part.quality)
 
 
 def _ends(table: DeltaTable, key: AssetKey, day: date) -> tuple[int, int] | None:

@@ -79,6 +79,16 @@ class Table:
                 clock = clock or _Stamps(self.path, self._stamp(lines[0]), self.interval_seconds or 1.0)
                 yield self._chunk(lines, columns, clock)
 
+    def counter_ns(self) -> float:
+        """Return for how many nanoseconds the timestamps count one; 0 where they are times, and where there is none."""
+        with self._reader() as reader:
+            next(reader)
+            first = next((cells for cells in reader if cells), None)
+        if first is None or len(first) != len(self._header):
+            return 0.0
+        number = _number(self._stamp((0, first)))
+        return (self.interval_seconds or 1.0) * 1e9 if number is not None and _is_counter(number) else 0.0
+
     def _stamp(self, line: tuple[int, list[str]]) -> str:
         return line[1][self._header.index(TIMESTAMP)]
 
@@ -150,7 +160,7 @@ class _Stamps:
         number = _number(first)
         if number is not None:
             self._scale = 1e6 if abs(number) >= MILLISECONDS_FROM else 1e9
-            if 0 <= number < COUNTER_BELOW:
+            if _is_counter(number):
                 self._scale = interval_seconds * 1e9
 
     def read(self, stamp: str, line: int) -> int:
@@ -192,6 +202,10 @@ def read_history(table: Table) -> History:
     starts = np.ones(len(times), bool)
     starts[1:] = (steps <= 0) | (steps > GAP_INTERVALS * interval)
     return History(times, rows, labels, starts, interval / 1e9)
+
+
+def _is_counter(number: float) -> bool:
+    return 0 <= number < COUNTER_BELOW
 
 
 def _number(text: str) -> float | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.component.detector import Matrix
+from iot_edge_anomaly.component.detector import Detector, Matrix
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
@@ -37,25 +37,44 @@ def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule,
     inside = np.zeros(len(time_ns), bool)
     for start, end in request.spans:
         inside[np.searchsorted(time_ns, start) : np.searchsorted(time_ns, end, "right")] = True
-    kept = np.flatnonzero(inside)
-    if not len(kept):
+    if not inside.any():
         raise ValueError("none of the rows asked for is in the store any more")
+    return lesson_of(sensors, time_ns, values, inside)
+
+
+def lesson_of(
+    sensors: tuple[str, ...],
+    time_ns: NDArray[np.int64],
+    values: Matrix,
+    may_learn: NDArray[np.bool_],
+    longest_step: float = LONGEST_STEP,
+) -> Lesson:
+    """Choose of n rows those that may be learned from. Raises ValueError when there are none."""
+    kept = np.flatnonzero(may_learn)
+    if not len(kept):
+        raise ValueError("there is no row to learn from")
     steps = np.diff(time_ns[kept])
-    usual = float(np.median(steps)) if len(steps) else NS
-    starts = np.concatenate(([True], (np.diff(kept) > 1) | (steps > LONGEST_STEP * usual)))
+    forward = steps[steps > 0]
+    usual = float(np.median(forward)) if len(forward) else NS
+    starts = np.concatenate(([True], (np.diff(kept) > 1) | (steps <= 0) | (steps > longest_step * usual)))
     return Lesson(sensors, time_ns[kept], values[kept], starts, WEEK_SECONDS * NS / usual)
+
+
+def learned(lesson: Lesson, detector: str, false_alarms_per_week: float) -> Detector:
+    """Fit a detector. Raises ValueError, ConfigError."""
+    return detector_spec(detector).fit(
+        lesson.rows,
+        lesson.sensors,
+        rows_per_week=lesson.rows_per_week,
+        false_alarms_per_week=false_alarms_per_week,
+        starts=lesson.starts,
+    )
 
 
 def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...], request: FitRequest) -> bytes:
     """Fit and pack; the same input gives the same bytes. Raises ValueError, ConfigError."""
     lesson = gather(envelopes, key, rules, request)
-    detector = detector_spec(request.detector).fit(
-        lesson.rows,
-        lesson.sensors,
-        rows_per_week=lesson.rows_per_week,
-        false_alarms_per_week=request.false_alarms_per_week,
-        starts=lesson.starts,
-    )
+    detector = learned(lesson, request.detector, request.false_alarms_per_week)
     facts = TrainingFacts(
         rows=len(lesson.rows),
         interval_seconds=WEEK_SECONDS / lesson.rows_per_week,

@@ -1,7 +1,7 @@
 """Score a CSV file: what `iot-edge-anomaly score` does. One row out per row in, in order, in bounded memory."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,9 +40,9 @@ def score_csv(
     rows = anomalous = unscored = 0
     with write_whole(out) as part, part.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_header(detector.sensors))
+        writer.writerow(score_header(detector.sensors))
         for chunk, scores in _scored(detector, table):
-            writer.writerows(_lines(chunk, scores, facts.false_alarms_per_week))
+            writer.writerows(score_lines(chunk.timestamps, chunk.rows, scores, facts.false_alarms_per_week))
             rows += len(chunk.rows)
             anomalous += int((scores.score > 1).sum())
             unscored += int((~np.isfinite(chunk.rows).any(axis=1)).sum())
@@ -67,13 +67,15 @@ def _scored(detector: Detector, table: Table) -> Iterator[tuple[Chunk, Scores]]:
         yield chunk, scores
 
 
-def _header(sensors: tuple[str, ...]) -> list[str]:
+def score_header(sensors: tuple[str, ...]) -> list[str]:
+    """Return the columns of a file of scores."""
     fixed = ["timestamp", "score", "anomaly", "quality", "expected_false_alarms_per_week"]
     return fixed + [f"contribution.{sensor}" for sensor in sensors]
 
 
-def _lines(chunk: Chunk, scores: Scores, budget: float) -> Iterator[list[object]]:
+def score_lines(timestamps: Sequence[str], rows: Matrix, scores: Scores, budget: float) -> Iterator[list[object]]:
+    """Yield the cells of each row of a file of scores."""
     shown = [[f"{part:.6g}" for part in parts] for parts in scores.contribution.tolist()]
-    qualities = row_qualities(chunk.rows).tolist()
-    for stamp, score, quality, parts in zip(chunk.timestamps, scores.score.tolist(), qualities, shown, strict=True):
+    qualities = row_qualities(rows).tolist()
+    for stamp, score, quality, parts in zip(timestamps, scores.score.tolist(), qualities, shown, strict=True):
         yield [stamp, repr(score), int(score > 1), quality, budget, *parts]
