@@ -56,22 +56,26 @@ def completed(data_dir: Path, *lines: str) -> list[set[str]]:
 
 
 def test_verbs_options_and_choices(tmp_path: Path) -> None:
-    verbs, options, what, detectors = completed(tmp_path, "re", "status --", "export s", "fit train.csv --detector l")
+    verbs, options, what, detectors, past = completed(
+        tmp_path, "re", "status --", "export s", "fit train.csv --detector l", "backtest rows.csv --train-"
+    )
     assert verbs == {"replay", "replay-alarm", "reconcile", "reference"}
     assert "--data-dir" in options
     assert what == {"scores"}
     assert detectors == {"linear"}
+    assert past == {"--train-rows", "--train-until"}
 
 
 def test_assets_and_alarms_of_the_running_system(system: SmallSystem) -> None:
     with system.client() as client:
         known = {alarm["id"] for alarm in client.get("/v1/alarms?state=all").json()["alarms"]}
     assert known
-    alarms, mine, others = completed(
-        system.data_dir, "replay-alarm A", "asset maintenance acme/", "asset maintenance rival/"
+    alarms, mine, others, past = completed(
+        system.data_dir, "replay-alarm A", "asset maintenance acme/", "asset maintenance rival/", "backtest acme/"
     )
     assert alarms == known
     assert PUMP in mine
+    assert PUMP in past
     assert others == set()
 
 

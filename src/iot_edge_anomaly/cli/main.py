@@ -10,6 +10,7 @@ from iot_edge_anomaly import __version__
 from iot_edge_anomaly.cli import (
     alarms,
     assets,
+    backtest,
     budget,
     configuration,
     credentials,
@@ -45,6 +46,7 @@ stream.add_to(app)
 set_aside.add_to(app)
 export.add_to(app)
 files.add_to(app)
+backtest.add_to(app)
 configuration.add_to(app)
 credentials.add_to(app)
 sinks.add_to(app)
