@@ -25,6 +25,10 @@ def test_a_backup_starts_elsewhere(tmp_path: Path) -> None:
     walked("backup.md", tmp_path)
 
 
+def test_a_backtest_of_readings_in_a_file(tmp_path: Path) -> None:
+    walked("backtest.md", tmp_path)
+
+
 def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 
