@@ -51,7 +51,7 @@ def events(tmp_path: Path) -> Path:
 
 def told(*arguments: object) -> Any:
     done = typed("backtest", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
 

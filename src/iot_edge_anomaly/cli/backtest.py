@@ -1,7 +1,7 @@
 """`backtest`: which alarms there would have been over rows of the past, before anything is switched on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +89,8 @@ def run_backtest(
     """
     if train_rows is not None and train_until is not None:
         raise ConfigError("--train-rows and --train-until say the same thing in two ways: give one of them")
-    source = source_of(what, Range(since, until), interval, config, data_dir)
+    with _reading():
+        source = source_of(what, Range(since, until), interval, config, data_dir)
     plan = Plan(
         detector_spec(detector or source.profile.detector).name,
         parse_budget(budget) if budget is not None else source.profile.false_alarms_per_week,
@@ -146,6 +147,13 @@ def _watched(source: Source, plan: Plan, write: Callable[[Judged], None]) -> Out
 
 
 @contextmanager
+def _reading() -> Iterator[None]:
+    console = Console(stderr=True)
+    with console.status("reading") if console.is_terminal else nullcontext():
+        yield
+
+
+@contextmanager
 def _progress(rows: int) -> Iterator[Callable[[int], None]]:
     columns = (
         SpinnerColumn(),
@@ -154,7 +162,8 @@ def _progress(rows: int) -> Iterator[Callable[[int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, transient=True, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("learning", total=rows)
         yield lambda count: bar.update(task, advance=count, description="judging")
 
@@ -163,7 +172,7 @@ def _tell(told: Report, files: list[Path]) -> None:
     times, alarms = told.source.times, told.outcome.alarms
     if alarms:
         shown = table(("from, to", "priority", "peak", "why"), (_line(alarm, times) for alarm in alarms[:MOST_LINES]))
-        shown.columns[0].no_wrap = True
+        shown.columns[0].no_wrap = shown.show_lines = True
         Console().print(shown)
     else:
         typer.echo("There would have been no alarm.")
@@ -173,6 +182,8 @@ def _tell(told: Report, files: list[Path]) -> None:
         typer.echo(found(verdict, times))
     for head, text in told.said().items():
         typer.echo(f"{head:<13} {text}")
+    for note in told.notes():
+        typer.echo(f"{'note':<13} {note}")
     if files:
         typer.echo(f"{'written':<13} {', '.join(map(str, files))}")
     typer.echo(NOTHING_CHANGED)

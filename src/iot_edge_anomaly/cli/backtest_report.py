@@ -12,7 +12,7 @@ from iot_edge_anomaly.training.backtest import Judged, Outcome, Plan
 from iot_edge_anomaly.training.backtest_page import backtest_page
 from iot_edge_anomaly.training.known_events import Verdict
 from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_times import NS, Times
+from iot_edge_anomaly.training.past_times import NS, Times, lasting
 from iot_edge_anomaly.training.past_words import OPEN, Counted, counted, judged, learned
 from iot_edge_anomaly.training.score_file import score_header, score_lines
 from iot_edge_anomaly.views.budget import ENOUGH, WEEK_SECONDS, BudgetLine, BudgetState, budget
@@ -45,7 +45,6 @@ class Report(NamedTuple):
             "judged": judged(outcome, times),
             "alarms": self.counted.words,
             "budget": budget_words(self.line),
-            **({"note": "; ".join(self.notes())} if self.notes() else {}),
         }
 
     def notes(self) -> list[str]:
@@ -62,21 +61,37 @@ def report(source: Source, outcome: Outcome, verdicts: Sequence[Verdict]) -> Rep
     return Report(source, outcome, verdicts, found, line)
 
 
+def budget_state(line: BudgetLine) -> BudgetState:
+    """Say whether the budget would have been kept.
+
+    One alarm or two before the first was due may be right, and are no proof.
+    """
+    is_early = line.allowed < 1.0 and line.wrong < ENOUGH
+    return BudgetState.TOO_EARLY if is_early else line.state
+
+
 def budget_words(line: BudgetLine) -> str:
-    """Say whether the budget would have been kept."""
+    """Say what the alarms come to a week, and whether the budget would have been kept."""
     promised = f"at most {_rate(line.promised_per_week)} promised"
     if line.interval is None or line.wrong_per_week is None:
-        return f"{promised}; {NOT_YET}: no row holds a value"
+        return f"{promised}: {NOT_YET}, no row holds a value"
     weeks = line.watched_seconds / WEEK_SECONDS
     told = (
-        f"{_rate(line.wrong_per_week)} a week ({line.wrong} in {weeks:.3g} weeks; 95 %: {_rate(line.interval.low)} to "
+        f"{_rate(line.wrong_per_week)} a week ({line.wrong} in {_span(weeks)}; 95 %: {_rate(line.interval.low)} to "
         f"{_rate(line.interval.high)}), {promised}"
     )
-    if line.state is not BudgetState.TOO_EARLY:
-        return f"{told}: {line.state}"
-    if line.wrong > line.allowed:
+    state = budget_state(line)
+    if state is BudgetState.WITHIN:
+        return f"{told}: {state}"
+    if state is BudgetState.OVER:
+        return f"{told}: {state}, unless some of them are right (--events)"
+    if line.wrong > line.allowed and line.allowed >= 1.0:
         return f"{told}: {NOT_YET}, so many may be chance"
-    return f"{told}: {NOT_YET}, it takes {ENOUGH / line.promised_per_week:.3g} weeks for few to tell something"
+    return f"{told}: {NOT_YET}, it takes {_span(ENOUGH / line.promised_per_week)} for few to tell something"
+
+
+def _span(weeks: float) -> str:
+    return f"{weeks:.3g} weeks" if weeks >= 1 else lasting(round(weeks * WEEK_SECONDS) * NS)
 
 
 def _rate(per_week: float) -> str:
@@ -114,7 +129,7 @@ def json_of(found: Report, files: Sequence[Path]) -> dict[str, object]:
             "weeks": line.watched_seconds / WEEK_SECONDS,
             "per_week": line.wrong_per_week,
             "interval_per_week": line.interval,
-            "state": STATES[line.state],
+            "state": STATES[budget_state(line)],
         },
         "events": [_event(one, times) for one in found.verdicts],
         "notes": found.notes(),
@@ -173,7 +188,7 @@ def write_rest(out: Path, found: Report) -> list[Path]:
     source, outcome = found.source, found.outcome
     with write_whole(out / ALARMS) as part, part.open("w", encoding="utf-8", newline="") as text:
         csv.writer(text, lineterminator="\n").writerows(_alarm_lines(outcome.alarms, source.times))
-    page = backtest_page(source.name, outcome, source.times, found.said(), found.verdicts)
+    page = backtest_page(source.name, outcome, source.times, found.said(), found.verdicts, found.notes())
     with write_whole(out / PAGE) as part:
         part.write_text(page, encoding="utf-8")
     return [out / name for name in (ALARMS, SCORES, PAGE)]

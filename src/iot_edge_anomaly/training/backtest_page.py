@@ -13,7 +13,7 @@ from iot_edge_anomaly.training.benchmark_page import STYLE
 from iot_edge_anomaly.training.known_events import Verdict
 from iot_edge_anomaly.training.line_plot import LINE_COLOURS
 from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_plot import Column, View, score_panel, sensor_panel, time_axis
+from iot_edge_anomaly.training.past_plot import Column, Drawn, View, score_panel, sensor_panel, time_axis
 from iot_edge_anomaly.training.past_times import Times
 from iot_edge_anomaly.training.past_words import SENSORS, end, found, why
 
@@ -37,12 +37,17 @@ figure svg { margin: 0; }
 
 LEGEND = (
     "Shaded: an alarm stands. Violet, below: a known event. A column of pixels shows lowest and highest; dotted: what "
-    "was expected from what came before and from the other sensors. Dashed: the alarm threshold."
+    "was expected from what came before and from the other sensors. Dashed: the alarm threshold, and limits."
 )
 
 
 def backtest_page(
-    name: str, outcome: Outcome, times: Times, said: Mapping[str, str], verdicts: Sequence[Verdict] = ()
+    name: str,
+    outcome: Outcome,
+    times: Times,
+    said: Mapping[str, str],
+    verdicts: Sequence[Verdict] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML; `said`: what is told in words, by heading."""
     told = "".join(f"<dt>{escape(head)}</dt><dd>{escape(text)}</dd>" for head, text in said.items())
@@ -51,6 +56,7 @@ def backtest_page(
         f"<meta name='viewport' content='width=device-width'><style>{STYLE}{MORE_STYLE}</style></head><body>",
         f"<h1>Would it have fired? {escape(name)}</h1>",
         f"<dl>{told}</dl>",
+        *(f"<p class='note'>{escape(note)}</p>" for note in notes),
         *_events(verdicts, times),
         "<h2>All of it</h2>",
         f"<p class='note'>{LEGEND}{' Times are UTC.' if not times.counter_ns else ''}</p>",
@@ -111,9 +117,11 @@ def _panels(outcome: Outcome, view: View, times: Times, sensors: Sequence[int]) 
     time_ns = outcome.time_ns[begin:stop]
     yield score_panel(time_ns, outcome.score[begin:stop], view)
     for number in sensors:
-        text = outcome.plan.alarms.text_of(outcome.past.sensors[number])
+        sensor = outcome.past.sensors[number]
+        limits = [one.value for one in outcome.plan.alarms.limits if one.sensor == sensor]
+        shown = Drawn(*outcome.plan.alarms.text_of(sensor), number % LINE_COLOURS, limits)
         values, expected = outcome.values[begin:stop, number], outcome.expected[begin:stop, number].astype(float)
-        yield sensor_panel(text.title, text.unit, time_ns, values, expected, view, number % LINE_COLOURS)
+        yield sensor_panel(shown, time_ns, values, expected, view)
     yield time_axis(view, times)
 
 

@@ -67,34 +67,40 @@ def score_panel(time_ns: NDArray[np.int64], score: Column, view: View) -> str:
     """Return the score over time, and the threshold that it is an alarm above."""
     lines = drawn(time_ns, np.minimum(score, MOST_SCORE), view)
     top = max(float(lines.high.max(initial=0.0)), 1.2)
-    level = _up(np.array([1.0]), 0.0, top, SCORE_HEIGHT)[0]
     cut = f" (drawn up to {MOST_SCORE:g})" if (score > MOST_SCORE).any() else ""
     parts = [
         _marks(view, SCORE_HEIGHT),
         _scale(0.0, top, SCORE_HEIGHT),
         _line(lines.at_ns, lines.high, (0.0, top, SCORE_HEIGHT), view, "var(--score)"),
-        f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{level:.1f}' y2='{level:.1f}' stroke='var(--alarm)' "
-        "stroke-dasharray='5 4'/>",
+        _level(1.0, (0.0, top, SCORE_HEIGHT)),
         f"<text x='{LEFT + 4}' y='12'>score{cut}; above 1 it is odd</text>",
     ]
     return _svg(parts, SCORE_HEIGHT, "score over time")
 
 
-def sensor_panel(
-    title: str, unit: str, time_ns: NDArray[np.int64], values: Column, expected: Column, view: View, colour: int
-) -> str:
-    """Return the values of a sensor over time, and what was expected."""
+class Drawn(NamedTuple):
+    """A sensor to draw: how it is spoken of, which colour it has, and its limits."""
+
+    title: str
+    unit: str
+    colour: int = 0
+    limits: Sequence[float] = ()
+
+
+def sensor_panel(sensor: Drawn, time_ns: NDArray[np.int64], values: Column, expected: Column, view: View) -> str:
+    """Return the values of a sensor over time, what was expected, and the limits that they come near to."""
     lines, wanted = drawn(time_ns, values, view), drawn(time_ns, expected, view)
     middle = (wanted.low + wanted.high) / 2
     bottom, top = _range(lines, middle)
-    stroke = f"var(--line{colour})"
+    stroke = f"var(--line{sensor.colour})"
     box = (bottom, top, SENSOR_HEIGHT)
-    said = f"{title}, {unit}" if unit else title
+    said = f"{sensor.title}, {sensor.unit}" if sensor.unit else sensor.title
     parts = [
         _marks(view, SENSOR_HEIGHT),
         _scale(bottom, top, SENSOR_HEIGHT),
         _band(lines, box, view, stroke),
         _line(wanted.at_ns, np.clip(middle, bottom, top), box, view, "var(--ink)", " stroke-dasharray='2 3'"),
+        *(_level(limit, box) for limit in sensor.limits if bottom <= limit <= top),
         f"<text x='{LEFT + 4}' y='12' style='fill:{stroke}'>{escape(said[:80])}</text>",
     ]
     return _svg(parts, SENSOR_HEIGHT, f"{said} over time")
@@ -117,7 +123,8 @@ def _ticks(view: View, times: Times) -> list[tuple[int, str]]:
     unit_ns = times.counter_ns or NS
     span = (view.until_ns - view.since_ns) / unit_ns
     if times.counter_ns:
-        step = 10.0 ** math.ceil(math.log10(max(span / MOST_TICKS, 1e-9)))
+        ten = 10.0 ** math.floor(math.log10(max(span / MOST_TICKS, 1e-9)))
+        step = next(one * ten for one in (1, 2, 5, 10) if span / (one * ten) <= MOST_TICKS)
     else:
         step = next((float(one) for one in _STEPS if span / one <= MOST_TICKS), float(_STEPS[-1]))
     first = math.ceil(view.since_ns / unit_ns / step)
@@ -156,6 +163,14 @@ def _line(at_ns: Column, values: Column, box: tuple[float, float, int], view: Vi
         across = [view.across(at) for at in at_ns[piece].tolist()]
         parts.append(f"<polyline points='{_points(list(zip(across, up, strict=True)))}'/>")
     return f"<g fill='none' stroke='{colour}'{how}>{''.join(parts)}</g>"
+
+
+def _level(value: float, box: tuple[float, float, int]) -> str:
+    y = _up(np.array([value]), *box)[0]
+    return (
+        f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}' stroke='var(--alarm)' "
+        "stroke-dasharray='5 4'/>"
+    )
 
 
 def _pieces(at_ns: Column, view: View) -> list[slice]:

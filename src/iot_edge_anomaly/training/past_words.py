@@ -1,5 +1,6 @@
 """What a backtest tells, in words: of alarms, of their number against the budget, of known events. Pure."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,8 +20,9 @@ def sensor_words(part: Contributor) -> str:
     >>> sensor_words(Contributor("flow", 0.714, 58.123, 70.0, "m³/h"))
     ' 71%  flow: 58.12 m³/h, expected 70'
     """
-    actual = f"{part.actual:.4g} {part.unit}".rstrip()
-    return f"{part.share:4.0%}  {part.sensor}: {actual}, expected {part.expected:.4g}"
+    actual = "missing" if math.isnan(part.actual) else f"{part.actual:.4g} {part.unit}".rstrip()
+    expected = "" if math.isnan(part.expected) else f", expected {part.expected:.4g}"
+    return f"{part.share:4.0%}  {part.sensor}: {actual}{expected}"
 
 
 def why(alarm: PastAlarm) -> list[str]:
