@@ -47,6 +47,29 @@ def write_rows(opened: Store, seq: int, *several: tuple[AssetKey, Rows]) -> None
     opened.write(found)
 
 
+# --- all rows
+
+
+def test_all_rows_are_those_that_were_concluded(folder: Path) -> None:
+    found = History(folder).fused(PUMP, 0, EVER)
+    assert found is not None
+    wanted = [rows(number) for number in range(1, 40, 2)]
+    assert found.sensors == ("flow", "level")
+    assert found.time_ns.tolist() == np.concatenate([one.times() for one in wanted]).tolist()
+    assert found.values.tolist() == np.concatenate([one.values() for one in wanted]).tolist()
+    assert found.quality.tolist() == np.concatenate([one.qualities() for one in wanted]).tolist()
+    middle = History(folder).fused(PUMP, BEGIN + 20 * NS, BEGIN + 40 * NS)
+    assert middle is not None
+    assert middle.time_ns.tolist() == [at for at in found.time_ns.tolist() if 20 <= (at - BEGIN) // NS < 40]
+
+
+def test_rows_of_which_there_are_none(folder: Path, tmp_path: Path) -> None:
+    assert History(folder).fused(AssetKey("acme", "nobody"), 0, EVER) is None
+    assert History(tmp_path).fused(PUMP, 0, EVER) is None
+    assert History(tmp_path).newest_assets() == []
+    assert History(folder).newest_assets() == sorted([str(PUMP), str(TANK)])
+
+
 # --- trends
 
 
