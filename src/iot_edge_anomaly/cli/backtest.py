@@ -177,7 +177,7 @@ def _tell(told: Report, files: list[Path]) -> None:
     else:
         typer.echo("There would have been no alarm.")
     if len(alarms) > MOST_LINES:
-        typer.echo(f"... and {len(alarms) - MOST_LINES} more; --out DIR writes all")
+        typer.echo(f"... and {len(alarms) - MOST_LINES} more; {files[0] if files else '--out DIR'} has all")
     for verdict in told.verdicts:
         typer.echo(found(verdict, times))
     for head, text in told.said().items():

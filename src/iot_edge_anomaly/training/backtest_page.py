@@ -36,8 +36,8 @@ figure svg { margin: 0; }
 """
 
 LEGEND = (
-    "Shaded: an alarm stands. Violet, below: a known event. A column of pixels shows lowest and highest; dotted: what "
-    "was expected from what came before and from the other sensors. Dashed: the alarm threshold, and limits."
+    "Shaded: an alarm stands. Violet, below: a known event. A column of pixels shows lowest and highest; dotted: the "
+    "same of what was expected from what came before and from the other sensors. Dashed: threshold and limits."
 )
 
 

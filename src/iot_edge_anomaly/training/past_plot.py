@@ -90,8 +90,7 @@ class Drawn(NamedTuple):
 def sensor_panel(sensor: Drawn, time_ns: NDArray[np.int64], values: Column, expected: Column, view: View) -> str:
     """Return the values of a sensor over time, what was expected, and the limits that they come near to."""
     lines, wanted = drawn(time_ns, values, view), drawn(time_ns, expected, view)
-    middle = (wanted.low + wanted.high) / 2
-    bottom, top = _range(lines, middle)
+    bottom, top = _range(lines, wanted)
     stroke = f"var(--line{sensor.colour})"
     box = (bottom, top, SENSOR_HEIGHT)
     said = f"{sensor.title}, {sensor.unit}" if sensor.unit else sensor.title
@@ -99,7 +98,10 @@ def sensor_panel(sensor: Drawn, time_ns: NDArray[np.int64], values: Column, expe
         _marks(view, SENSOR_HEIGHT),
         _scale(bottom, top, SENSOR_HEIGHT),
         _band(lines, box, view, stroke),
-        _line(wanted.at_ns, np.clip(middle, bottom, top), box, view, "var(--ink)", " stroke-dasharray='2 3'"),
+        *(
+            _line(wanted.at_ns, np.clip(edge, bottom, top), box, view, "var(--ink)", " stroke-dasharray='2 3'")
+            for edge in (wanted.low, wanted.high)
+        ),
         *(_level(limit, box) for limit in sensor.limits if bottom <= limit <= top),
         f"<text x='{LEFT + 4}' y='12' style='fill:{stroke}'>{escape(said[:80])}</text>",
     ]
@@ -135,8 +137,8 @@ def _ticks(view: View, times: Times) -> list[tuple[int, str]]:
     return [(at_ns, times.stamp(at_ns)[part].replace("T", " ")) for at_ns in found]
 
 
-def _range(lines: Lines, expected: Column) -> tuple[float, float]:
-    low, high = np.concatenate((lines.low, expected)), np.concatenate((lines.high, expected))
+def _range(lines: Lines, wanted: Lines) -> tuple[float, float]:
+    low, high = np.concatenate((lines.low, wanted.low)), np.concatenate((lines.high, wanted.high))
     if not len(low):
         return 0.0, 1.0
     bottom, top = float(np.quantile(low, 0.001)), float(np.quantile(high, 0.999))
