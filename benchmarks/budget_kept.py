@@ -7,8 +7,9 @@ it is kept. An alarm counts where it begins on a row without a label; the 100 ro
 slowest average of the scores remembers, count for nothing: no alarm of theirs, nor their time.
 
 The bar is on the alarms of the alarm stage (three odd rows raise one, ten calm ones end it): they are what a person
-sees. Beside them stand runs of rows above the threshold, what share of the quiet rows these are (alarms that stand for
-long are few), and the naive threshold, counted both ways: the quantile of the scores of the training rows.
+sees. Beside them: runs of rows above the threshold, and the naive threshold, counted both ways: the quantile of the
+scores of the training rows. While an alarm stands none can begin, so one that stands for ever keeps any budget; that is
+why the share of quiet rows with a standing alarm is told too, and the ratio over the other rows (*free*).
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from benchmarks.labelled_data import all_series, learn
-from benchmarks.quiet_time import begun_in, is_kept, quiet_rows, run_starts, stage_starts
+from benchmarks.quiet_time import begun_in, is_kept, quiet_rows, run_starts, staged
 from benchmarks.results import write
 from numpy.typing import NDArray
 
@@ -51,8 +52,8 @@ class Judged(NamedTuple):
     quiet_rows: int
     expected: float
     counts: dict[str, int]
-    alarm_rows_share: float
-    """Share of the quiet rows that are above the threshold."""
+    standing_rows: int
+    """Quiet rows during which an alarm stands: none can begin in them."""
 
 
 def judge(series: Series, factor: float = 1.0) -> Judged:
@@ -65,13 +66,15 @@ def judge(series: Series, factor: float = 1.0) -> Judged:
     quiet = quiet_rows(split.labels, GRACE_ROWS)
     ours, theirs = scores.score * factor, scores.score / naive
     counts = dict(zip(WAYS, (*counted(ours, quiet), *counted(theirs, quiet)), strict=True))
-    above = float((ours[quiet] > 1.0).mean()) if quiet.any() else 0.0
-    return Judged(series.suite, series.name, int(quiet.sum()), float(quiet.sum()) / ROWS_A_FALSE_ALARM, counts, above)
+    standing = int(staged(ours, 1.0).stands[quiet].sum())
+    return Judged(
+        series.suite, series.name, int(quiet.sum()), float(quiet.sum()) / ROWS_A_FALSE_ALARM, counts, standing
+    )
 
 
 def counted(score: NDArray[np.float64], quiet: NDArray[np.bool_]) -> tuple[int, int]:
     """Return how many alarms, and how many runs of alarm rows, begin on quiet rows. A row is taken for a second."""
-    return begun_in(stage_starts(score, 1.0), quiet), begun_in(run_starts(score > 1.0), quiet)
+    return begun_in(staged(score, 1.0).starts, quiet), begun_in(run_starts(score > 1.0), quiet)
 
 
 def suite_figures(judged: list[Judged]) -> dict[str, dict[str, Any]]:
@@ -80,6 +83,7 @@ def suite_figures(judged: list[Judged]) -> dict[str, dict[str, Any]]:
     for suite in sorted({one.suite for one in judged}):
         own = [one for one in judged if one.suite == suite]
         quiet, expected = sum(one.quiet_rows for one in own), sum(one.expected for one in own)
+        standing = sum(one.standing_rows for one in own)
         counts = {way: sum(one.counts[way] for one in own) for way in WAYS}
         found[suite] = {
             "series": len(own),
@@ -90,7 +94,8 @@ def suite_figures(judged: list[Judged]) -> dict[str, dict[str, Any]]:
             "ratio_interval_95": {
                 way: [round(limit / expected, 2) for limit in poisson_interval(count)] for way, count in counts.items()
             },
-            "alarm_rows_share": round(sum(one.alarm_rows_share * one.quiet_rows for one in own) / quiet, 4),
+            "standing_share": round(standing / quiet, 4),
+            "ratio_while_none_stands": round(counts["alarms"] * ROWS_A_FALSE_ALARM / max(quiet - standing, 1), 3),
             "kept": {way: kept(own, way) for way in WAYS},
         }
     return found
@@ -123,7 +128,7 @@ def complaints(suites: dict[str, dict[str, Any]], share: dict[str, Any]) -> list
 def table(suites: dict[str, dict[str, Any]]) -> str:
     """Return the figures of the suites as lines of text; those that the bar is on come first."""
     ways = "".join(f"{title:>22}" for title in TITLES.values())
-    lines = [f"{'suite':16}{'expected':>9}  {ways}  rows above  kept by"]
+    lines = [f"{'suite':16}{'expected':>9}  {ways}  standing   free  kept by"]
     ordered = sorted(suites, key=lambda name: (name not in SUITES, name))
     return "\n".join(lines + [_line(suite, suites[suite]) for suite in ordered])
 
@@ -133,7 +138,7 @@ def _line(suite: str, one: dict[str, Any]) -> str:
     held = one["kept"]["alarms"]
     more = f", {held['not_yet_verifiable']} not yet verifiable" if held["not_yet_verifiable"] else ""
     note = "" if suite in SUITES else "  (beside the bar)"
-    share = f"{one['alarm_rows_share']:>12.1%}"
+    share = f"{one['standing_share']:>10.1%}{one['ratio_while_none_stands']:>7.2f}"
     return f"{suite:16}{one['expected']:>9.1f}  {cells}{share}  {held['kept']} of {held['series']}{more}{note}"
 
 

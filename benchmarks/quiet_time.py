@@ -1,5 +1,7 @@
 """Time in which nothing is known to be wrong, and the alarms that begin in it. Pure."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,18 +42,30 @@ def run_starts(alarms: Flags) -> Rows:
     return np.flatnonzero(alarms & ~np.concatenate(([False], alarms[:-1])))
 
 
-def stage_starts(score: NDArray[np.float64], interval_seconds: float) -> Rows:
-    """Return the rows at which the alarm stage that ships raises an alarm, given scores (n,) that alarm above 1.
+class Staged(NamedTuple):
+    """What the alarm stage makes of scores: the rows at which an alarm is raised, and whether one stands (n,)."""
+
+    starts: Rows
+    stands: Flags
+
+
+def staged(score: NDArray[np.float64], interval_seconds: float) -> Staged:
+    """Run scores (n,), which alarm above 1, through the alarm stage that ships.
 
     What comes again within a minute counts as often as it comes, whether anybody has seen it or not.
     """
     column = score[:, None]
     times = (np.arange(len(score)) * (interval_seconds * 1e9)).astype(np.int64)
     rows = ScoredRows(("score",), times, column, score, column, column, column, None, True, "")
-    raised = [
-        event.time_ns for event in on_rows(AlarmBook(), _KEY, rows, _STAGE) if event.event in ("raise", "re-raise")
-    ]
-    return np.searchsorted(times, np.array(raised, np.int64))
+    events = on_rows(AlarmBook(), _KEY, rows, _STAGE)
+    starts, ends = (
+        np.searchsorted(times, np.array([event.time_ns for event in events if event.event in names], np.int64))
+        for names in (("raise", "re-raise"), ("return",))
+    )
+    steps = np.zeros(len(score) + 1, np.intp)
+    steps[starts] += 1
+    steps[ends] -= 1
+    return Staged(starts, np.cumsum(steps[:-1]) > 0)
 
 
 def begun_in(starts: Rows, quiet: Flags) -> int:

@@ -56,7 +56,7 @@ def test_half_a_threshold_is_found() -> None:
     one = all_series()[0]
     sane, halved = judge(one), judge(one, budget_kept.SABOTAGE["halve-threshold"])
     assert sane.counts["naive_alarms"] == halved.counts["naive_alarms"]
-    assert halved.alarm_rows_share > 10 * sane.alarm_rows_share
+    assert halved.standing_rows > 10 * sane.standing_rows
 
 
 def figures_of(ratio: float, expected: float = 40.0) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def test_what_misses_a_bar_is_said() -> None:
 
 def test_a_series_with_little_time_has_no_voice() -> None:
     judged = [
-        budget_kept.Judged("a", "long", 5_000, 10.0, {"alarms": 30}, 0.0),
-        budget_kept.Judged("a", "good", 5_000, 10.0, {"alarms": 12}, 0.0),
-        budget_kept.Judged("a", "short", 500, 1.0, {"alarms": 9}, 0.0),
+        budget_kept.Judged("a", "long", 5_000, 10.0, {"alarms": 30}, 0),
+        budget_kept.Judged("a", "good", 5_000, 10.0, {"alarms": 12}, 0),
+        budget_kept.Judged("a", "short", 500, 1.0, {"alarms": 9}, 0),
     ]
     assert kept(judged, "alarms") == {"series": 2, "kept": 1, "not_yet_verifiable": 1}

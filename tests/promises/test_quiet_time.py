@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from benchmarks import quiet_time
-from benchmarks.quiet_time import begun_in, is_kept, quiet_rows, run_starts, stage_starts
+from benchmarks.quiet_time import begun_in, is_kept, quiet_rows, run_starts, staged
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,13 +38,17 @@ def test_the_alarm_stage_takes_three_odd_rows_to_raise_and_ten_calm_ones_to_end(
     score[10:14] = 2.0
     score[20:30] = 2.0  # six calm rows before: the same alarm
     score[45:50] = 2.0
-    assert stage_starts(score, 1.0).tolist() == [12, 47]
-    assert stage_starts(score, 300.0).tolist() == [12, 47]
+    found = staged(score, 1.0)
+    assert found.starts.tolist() == [12, 47]
+    assert np.flatnonzero(found.stands).tolist() == [*range(12, 39), *range(47, 59)]
+    assert staged(score, 300.0).starts.tolist() == [12, 47]
 
 
 @given(score=st.lists(st.sampled_from((0.5, 0.95, 1.0, 1.5)), max_size=80))
 def test_an_alarm_of_the_stage_is_the_third_odd_row_since_a_calm_one(score: list[float]) -> None:
-    starts = stage_starts(np.array(score, np.float64), 1.0).tolist()
+    found = staged(np.array(score, np.float64), 1.0)
+    starts = found.starts.tolist()
+    assert run_starts(found.stands).tolist() == starts
     for row in starts:
         calm = [before for before in range(row) if score[before] < 0.9]
         assert score[row] > 1.0
