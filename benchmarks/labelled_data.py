@@ -17,8 +17,14 @@ SEPARATE_RUNS = ("cmapss",)
 
 
 def data_folder() -> Path:
-    """Return the folder of suites: `$IOT_EDGE_ANOMALY_DATA`, else `shared/data` beside the project."""
-    return Path(os.environ.get("IOT_EDGE_ANOMALY_DATA", ROOT.parent / "shared" / "data"))
+    """Return the folder of suites: `$IOT_EDGE_ANOMALY_DATA`, else `shared/data` beside the project.
+
+    Ends the program, saying so, where there is no such folder.
+    """
+    folder = Path(os.environ.get("IOT_EDGE_ANOMALY_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        raise SystemExit(f"no labelled data at {folder}: set IOT_EDGE_ANOMALY_DATA to its folder")
+    return folder
 
 
 def all_series() -> list[Series]:

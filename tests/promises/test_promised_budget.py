@@ -59,6 +59,12 @@ def test_half_a_threshold_is_found() -> None:
     assert halved.standing_rows > 10 * sane.standing_rows
 
 
+def test_a_missing_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOT_EDGE_ANOMALY_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit, match="nowhere: set IOT_EDGE_ANOMALY_DATA"):
+        all_series()
+
+
 def figures_of(ratio: float, expected: float = 40.0) -> dict[str, Any]:
     return {"expected": expected, "ratio": {"alarms": ratio}}
 
