@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_detection, page_faces
+from benchmarks import page_detection, page_faces, page_promises
 from benchmarks.results import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -222,6 +222,8 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("detection",), page_detection.detection),
     (("false_alarms",), false_alarms),
     (("demo_plant",), demo_plant),
+    (("budget_kept",), page_promises.budget_kept),
+    (("root_causes",), page_promises.root_causes),
 )
 NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (
     ("viewers", page_faces.viewers),

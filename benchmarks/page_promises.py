@@ -1,0 +1,94 @@
+"""What the page of figures says of two promises: the false-alarm budget on real series, and the sensors named."""
+
+from typing import Any
+
+Results = dict[str, Any]
+
+KINDS = ("spike", "drift", "stuck", "swap", "noise", "gain")
+PLACES = {"suites": "quiet stretches of the suites", "plant": "the demo's pumps"}
+
+
+def budget_kept(results: Results) -> str:
+    """Return promised against realised false alarms by suite, and whether the bars are met."""
+    found = results["budget_kept"]["figures"]
+    bars, low_high = found["bars"], "{:g} to {:g}".format(*found["bars"]["ratio"])
+    share, naive = found["kept"]["alarms"], found["kept"]["naive_alarms"]
+    ordered = sorted(found["suites"], key=lambda name: (name not in bars["suites"], name))
+    rows = [_budget_row(suite, found["suites"][suite], suite in bars["suites"]) for suite in ordered]
+    columns = ("suite (series)", "promised", "realised", "ratio (95 %)", "standing", "free", "runs", "naive")
+    head = f"| {' | '.join(columns)} | series that keep it |"
+    return "\n\n".join(
+        [
+            "## The budget on real series",
+            f"`{results['budget_kept']['command']}`: one false alarm promised in {found['rows_a_false_alarm']} rows, "
+            "one setting for all. Counted are alarms of the alarm stage that begin on rows without a label; the "
+            f"{found['grace_rows']} rows after a labelled one count for nothing. *Standing*: share of these rows with "
+            "a standing alarm, during which none can begin; *free*: the ratio over the other rows. *Runs*: of rows "
+            "above the threshold. *Naive*: alarms at the quantile of the scores of the training rows. A series of "
+            f"which fewer than {found['enough']:g} are promised cannot tell whether its budget is kept.",
+            "\n".join([head, "|---" * 9 + "|", *rows]),
+            f"Bars: {low_high} times promised on {bars['least_suites']} of the first {len(bars['suites'])} suites, and "
+            f"the budget within the Poisson interval of {bars['least_share_kept']:.0%} of their series that can tell: "
+            f"{share['kept']} of {share['series']} (naive threshold: {naive['kept']}). {_met(found)}",
+        ]
+    )
+
+
+def _budget_row(suite: str, one: Results, has_bar: bool) -> str:
+    held, counts = one["kept"]["alarms"], one["counts"]
+    low, high = one["ratio_interval_95"]["alarms"]
+    silent = f"; {held['not_yet_verifiable']} not yet verifiable" if held["not_yet_verifiable"] else ""
+    return (
+        f"| {suite} ({one['series']}){'' if has_bar else ', beside the bar'} | {one['expected']:.0f} | "
+        f"{counts['alarms']} | {one['ratio']['alarms']:.2f} ({low:.2f}-{high:.2f}) | {one['standing_share']:.1%} | "
+        f"{one['ratio_while_none_stands']:.2f} | {counts['runs']} | {counts['naive_alarms']} | "
+        f"{held['kept']} of {held['series']}{silent} |"
+    )
+
+
+def root_causes(results: Results) -> str:
+    """Return how often a right sensor is among the first three, of events and of faults put in."""
+    found = results["root_causes"]["figures"]
+    events, bars, sizes = found["events"]["all"], found["bars"], found["sizes"]
+    plants = [place for place in PLACES if place in found["faults"]]
+    lines = [f"| fault | {' | '.join(PLACES[place] for place in plants)} |", "|---" * (len(plants) + 1) + "|"]
+    for kind in KINDS:
+        cells = (_named(found["faults"][place]["kinds"][kind]) for place in plants)
+        lines += [f"| {kind} | {' | '.join(cells)} |"]
+    total = " | ".join(f"**{_named(found['faults'][place]['all'])}**" for place in plants)
+    return "\n\n".join(
+        [
+            "## The sensors named",
+            f"`{results['root_causes']['command']}`: whether a right sensor is among the first {found['first']} "
+            "contributions, summed over all rows of the event or fault. "
+            f"{events['events']} labelled events of {_suites(found)} that name a third of the channels at most: "
+            f"**{events['share']:.0%}**, z-scores {events['zscore_share']:.0%}, chance {events['chance']:.0%}; of the "
+            f"{events['with_an_alarm']} with an alarm row {_percent(events['share_with_an_alarm'])}. Bars: "
+            f"{bars['events_share']:.0%}, {bars['times_chance']:g} times chance, more than z-scores.",
+            f"Faults put into one sensor, in its own training deviations: a spike of {sizes['spike']:g}; for "
+            f"{sizes['rows']} rows a drift to {sizes['drift']:g}, readings stuck or swapped with another's, noise "
+            f"of {sizes['noise']:g}, a gain of {sizes['gain']:g}; each moves its sensor by {sizes['least_moved']:g} at "
+            "least (root mean square). Named:",
+            "\n".join([*lines, f"| **all** | {total} |"]),
+            f"Bar: {bars['faults_share']:.0%} in each place. {_met(found)}",
+        ]
+    )
+
+
+def _suites(found: Results) -> str:
+    return " and ".join(f"{name} ({one['events']})" for name, one in found["events"].items() if name != "all")
+
+
+def _named(one: Results) -> str:
+    return (
+        f"{_percent(one['share'])} of {one['faults']} (z-scores {_percent(one['zscore_share'])}, chance "
+        f"{_percent(one['chance'])}; {_percent(one['share_with_an_alarm'])} of {one['with_an_alarm']} with an alarm)"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.0%}"
+
+
+def _met(found: Results) -> str:
+    return "Met." if found["met"] else f"**Not met: {'; '.join(found['complaints'])}.**"
