@@ -12,15 +12,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from benchmarks.alarm_stage import alarm_rows
 from benchmarks.results import write
 
-from iot_edge_anomaly.alarms.book import AlarmBook
-from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
-from iot_edge_anomaly.alarms.settings import AlarmSettings, SensorTexts
 from iot_edge_anomaly.component.detector import Matrix
-from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.detection.linear import fit
-from iot_edge_anomaly.pipeline.settings import DEFAULTS
+from iot_edge_anomaly.training.event_protocol import onsets
+from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
 
 SEED = 20
 MODELS = 40
@@ -32,8 +30,6 @@ ROWS_PER_WEEK = 10_080
 WEEKS = 2
 BURN_IN = 500
 RESAMPLES = 2_000
-NS = 60 * 1_000_000_000
-KEY = AssetKey("bench", "asset")
 
 
 def white(rows: int, random: np.random.Generator) -> Matrix:
@@ -82,21 +78,14 @@ KINDS: dict[str, Callable[[int, np.random.Generator], Matrix]] = {
 
 
 def false_alarms(kind: str, learned: int, number: int) -> tuple[float, float]:
-    """Return how many alarms a week one model raises over rows it never saw, and its threshold."""
+    """Return how many alarms a week one model raises over rows it never saw, and the mean of its limits."""
     random = np.random.default_rng((SEED, list(KINDS).index(kind), learned, number))
     rows = KINDS[kind](learned + WEEKS * ROWS_PER_WEEK, random)
     names = tuple(f"s{column}" for column in range(rows.shape[1]))
     detector = fit(rows[:learned], names, rows_per_week=ROWS_PER_WEEK, false_alarms_per_week=PROMISED)
     _, scores = detector.score(detector.start(), rows)
-    return _raised(rows[learned:], scores.score[learned:], names) / WEEKS, float(detector.model.limits.mean())
-
-
-def _raised(rows: Matrix, score: np.ndarray, names: tuple[str, ...]) -> int:
-    texts = {name: SensorTexts(name, "") for name in names}
-    settings = AlarmSettings(DEFAULTS.on_delay_rows or 1, DEFAULTS.off_delay_rows or 1, (), {}, texts, "")
-    times = np.arange(len(rows)) * NS
-    judged = ScoredRows(names, times, rows, score, rows, np.ones_like(rows), rows, None, True, "")
-    return sum(event.event in ("raise", "re-raise") for event in on_rows(AlarmBook(), KEY, judged, settings))
+    raised = onsets(alarm_rows(scores.score[learned:], WEEK_SECONDS / ROWS_PER_WEEK))
+    return len(raised) / WEEKS, float(detector.model.limits.mean())
 
 
 class Realised(NamedTuple):
@@ -106,13 +95,13 @@ class Realised(NamedTuple):
     confidence_95: tuple[float, float]
     worst_model_a_week: float
     models_beyond_twice_the_budget: int
-    median_threshold: float
+    median_limit: float
 
 
 def realised(kind: str, learned: int, models: int) -> Realised:
     """Judge so many models of one kind of series, each learned from so many rows."""
     found = [false_alarms(kind, learned, number) for number in range(models)]
-    weekly, thresholds = (np.array(column) for column in zip(*found, strict=True))
+    weekly, limits = (np.array(column) for column in zip(*found, strict=True))
     resampled = np.random.default_rng(SEED).choice(weekly, (RESAMPLES, models)).mean(axis=1)
     low, high = np.quantile(resampled, (0.025, 0.975)).round(2).tolist()
     return Realised(
@@ -120,7 +109,7 @@ def realised(kind: str, learned: int, models: int) -> Realised:
         (low, high),
         round(float(weekly.max()), 1),
         int((weekly > 2 * PROMISED).sum()),
-        round(float(np.median(thresholds)), 2),
+        round(float(np.median(limits)), 2),
     )
 
 
