@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_detection, page_faces, page_promises
+from benchmarks import page_detection, page_events, page_faces, page_promises
 from benchmarks.results import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -220,6 +220,7 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("pipeline", "http", "latency", "edge"), where_time_goes),
     (("kill_storm",), conservation),
     (("detection",), page_detection.detection),
+    (("events",), page_events.events),
     (("false_alarms",), false_alarms),
     (("demo_plant",), demo_plant),
     (("budget_kept",), page_promises.budget_kept),
