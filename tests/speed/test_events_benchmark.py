@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import events, events_three_w
+from benchmarks import event_scores, events, events_three_w
 from benchmarks.alarm_stage import alarm_rows
 from benchmarks.event_scores import Part, delayed, shuffled
 from benchmarks.page_events import events as section
@@ -71,6 +71,16 @@ def test_sabotage_fails_each_protocol(
     assert "Not met: SKAB: F1 of rows" in said
     assert "Not met: 3W:" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sabotage_that_changes_nothing_is_said_to_go_unnoticed(
+    suites: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_scores, "spoilt", lambda parts, *_: parts)
+    assert events.main([str(suites), "--sabotage", "random"]) == 2
+    said = capsys.readouterr().err
+    assert "skab: the sabotage random went unnoticed" in said
+    assert "three_w: the sabotage random went unnoticed" in said
 
 
 def test_without_suites_it_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
