@@ -54,20 +54,22 @@ class _Judged(NamedTuple):
 
 def measure(folder: Path, sabotage: str | None = None, repeats: int = REPEATS) -> dict[str, Any]:
     """Return figures at the declared budget, over all budgets, of the control, and with the labels' own threshold."""
-    curve, declared = [], []
-    for budget, parts in scored(read(folder / SUITE), sabotage, SHUFFLED_ROWS).items():
-        judged = judge(parts, by_stage)
-        curve.append({"budget_seconds": budget, **_figures(judged), "score_above_1": _figures(judge(parts, by_score))})
-        declared = judged if budget == BUDGET_SECONDS else declared
-    figures = next(row for row in curve if row["budget_seconds"] == BUDGET_SECONDS)
+    by_budget = scored(read(folder / SUITE), sabotage, SHUFFLED_ROWS)
+    judged = {budget: judge(parts, by_stage) for budget, parts in by_budget.items()}
+    bare = {budget: _figures(judge(parts, by_score)) for budget, parts in by_budget.items()}
+    curve = {
+        budget: {"budget_seconds": budget, **_figures(one), "score_above_1": bare[budget]}
+        for budget, one in judged.items()
+    }
+    declared = judged[BUDGET_SECONDS]
     found = {
         "series": len(declared),
         "rows": sum(len(one.alarms) for one in declared),
         "bars": {"found": BAR_FOUND, "normal_hours_an_onset": BAR_NORMAL_HOURS, "found_by_chance": BAR_BY_CHANCE},
-        **figures,
+        **curve[BUDGET_SECONDS],
         "control": control(declared, repeats),
         "by_series": {one.part.name: _one(one) for one in declared},
-        "curve": curve,
+        "curve": list(curve.values()),
         "oracle": _oracle([one.part for one in declared]),
     }
     return {**found, "met": not complaints(found)}
