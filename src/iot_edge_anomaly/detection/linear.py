@@ -22,6 +22,9 @@ from iot_edge_anomaly.detection.voice import adapt, shares, voices
 
 STRENGTH = 10.0
 INTERCEPT_STRENGTH = 1e-3
+PERSISTENT = 0.5
+"""A sensor whose rows correlate so much with the rows before is expected to stay as it is."""
+
 FOLDS = 4
 LEAST_ROWS = 40
 SCALE_FLOOR = 1e-2
@@ -130,7 +133,11 @@ def _penalty(size: int) -> Matrix:
 
 
 def _ridge(standard: Matrix, usable: NDArray[np.intp], lags: tuple[int, ...]) -> _View:
-    """Predict each row from those `lags` before it. The inputs are stacked a fold at a time: they are wide."""
+    """Predict each row from those `lags` before it. The inputs are stacked a fold at a time: they are wide.
+
+    Weights are drawn towards a random walk (Litterman 1986) where a sensor mostly stays as it is, else towards nothing:
+    so what wanders further than it did in training is still followed.
+    """
     target, folds = standard[usable], _folds(len(usable))
     sums = []
     for fold in folds:
@@ -138,11 +145,21 @@ def _ridge(standard: Matrix, usable: NDArray[np.intp], lags: tuple[int, ...]) ->
         sums.append((inputs.T @ inputs, inputs.T @ target[fold]))
     squares, products = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
     penalty = _penalty(len(squares))
+    drawn = products + penalty @ _random_walk(squares, products)
     residuals = np.empty_like(target)
     for fold, (own_squares, own_products) in zip(folds, sums, strict=True):
-        weights = np.linalg.solve(squares - own_squares + penalty, products - own_products)
+        weights = np.linalg.solve(squares - own_squares + penalty, drawn - own_products)
         residuals[fold] = target[fold] - _stack(standard, usable[fold], lags) @ weights
-    return _View(np.linalg.solve(squares + penalty, products), residuals)
+    return _View(np.linalg.solve(squares + penalty, drawn), residuals)
+
+
+def _random_walk(squares: Matrix, products: Matrix) -> Matrix:
+    """Return weights by which each of k sensors that is mostly as it was a row before stays as it is."""
+    count = products.shape[1]
+    alike = np.diag(products) > PERSISTENT * np.diag(squares)[:count]
+    weights = np.zeros_like(products)
+    weights[:count][np.diag(alike)] = 1.0
+    return weights
 
 
 def _leave_one_out(target: Matrix) -> _View:

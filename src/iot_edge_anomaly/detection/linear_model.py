@@ -153,7 +153,7 @@ class LinearDetector:
         model, averages, means = self.model, state.averages, state.means
         contribution, judged = np.empty(known.shape), np.any(known, axis=-1, keepdims=True)
         for rows in block_slices(state.count, len(known)):
-            oddness = (deviations[rows] * means.voices()).mean(axis=-2)
+            oddness = (deviations[rows] * means.voices).mean(axis=-2)
             share = shares(oddness, known[rows], model.voices) / model.level
             averages, trace = smooth(averages, share, judged[rows])
             contribution[rows] = farthest(trace, model.limits)

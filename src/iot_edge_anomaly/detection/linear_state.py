@@ -32,7 +32,7 @@ class LinearState:
     def to_bytes(self) -> bytes:
         """Serialise; the same state always gives the same bytes."""
         header = _HEADER.pack(_MAGIC, self.count, *self.tail.shape, *self.allowance)
-        lines = np.concatenate((self.tail, self.averages, *self.means))
+        lines = np.concatenate((self.tail, self.averages, self.means.now, self.means.pending))
         return header + self.ages.astype("<i8").tobytes() + lines.astype("<f8").tobytes()
 
     @classmethod
@@ -47,4 +47,4 @@ class LinearState:
         ages = np.frombuffer(data, "<i8", sensors, _HEADER.size).astype(np.int64)
         figures = np.frombuffer(data, "<f8", offset=_HEADER.size + 8 * sensors).astype(np.float64)
         tail, averages, now, pending = np.split(figures.reshape(-1, sensors), lines[:-1])
-        return cls(count, tail, ages, averages, Means(now, pending), Allowance(work, is_granted))
+        return cls(count, tail, ages, averages, Means.of(now, pending), Allowance(work, is_granted))

@@ -50,37 +50,43 @@ def shares(oddness: Matrix, known: NDArray[np.bool_], heard: NDArray[np.float64]
 
 
 class Means(NamedTuple):
-    """Running means of absolute deviations (..., views, k), and what the rows of the block so far add to them."""
+    """Running means of absolute deviations (..., views, k), and what the rows of the block so far add to them.
+
+    `voices` follow from the means: by what deviations are to be multiplied.
+    """
 
     now: Matrix
     pending: Matrix
+    voices: Matrix
+
+    @classmethod
+    def of(cls, now: Matrix, pending: Matrix) -> "Means":
+        """Return means with the voices that follow from them."""
+        grown = np.maximum(now / USUAL, 1.0)
+        flat = grown.reshape(*grown.shape[:-2], -1)
+        middle = flat.shape[-1] // 2
+        shared = np.partition(flat, middle, axis=-1)[..., middle, None, None]
+        return cls(now, pending, 1.0 / np.sqrt(grown * np.maximum(grown / shared, 1.0)))
 
     @classmethod
     def usual(cls, *shape: int) -> "Means":
         """Return the means before the first row."""
-        return cls(np.full(shape, USUAL), np.zeros(shape))
-
-    def voices(self) -> Matrix:
-        """Return by what deviations are to be multiplied (..., views, k)."""
-        grown = self.now / USUAL
-        shared = np.maximum(np.median(grown, axis=(-2, -1), keepdims=True), 1.0)
-        found: Matrix = 1.0 / np.sqrt(np.maximum(grown, 1.0) * np.maximum(grown / shared, 1.0))
-        return found
+        return cls(np.full(shape, USUAL), np.zeros(shape), np.ones(shape))
 
     def after(self, deviations: Matrix, counts: NDArray[np.bool_], *, ends_block: bool) -> "Means":
         """Return the means after rows (n, ..., views, k) of one block; `counts` (n, ..., k): which cells move them."""
         steps = np.where(counts[..., None, :], np.minimum(deviations, FARTHEST * self.now) - self.now, 0.0)
         steps[0] += self.pending
-        pending = np.add.accumulate(steps)[-1]
+        pending = np.add.accumulate(steps)[-1] if len(steps) > 1 else steps[0]
         if ends_block:
-            return Means(self.now + RATE * pending, np.zeros_like(pending))
-        return Means(self.now, pending)
+            return Means.of(self.now + RATE * pending, np.zeros_like(pending))
+        return self._replace(pending=pending)
 
 
 def adapt(deviations: Matrix, known: NDArray[np.bool_]) -> Matrix:
     """Return deviations (n, views, k) of rows in which nothing was wrong, each with the voice it has by then."""
     means, adapted = Means.usual(*deviations.shape[1:]), np.empty_like(deviations)
     for rows in block_slices(0, len(deviations)):
-        adapted[rows] = deviations[rows] * means.voices()
+        adapted[rows] = deviations[rows] * means.voices
         means = means.after(deviations[rows], known[rows], ends_block=rows.stop % ROWS == 0)
     return adapted
