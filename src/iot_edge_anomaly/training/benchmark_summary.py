@@ -66,10 +66,14 @@ def suite_means(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, dict[s
 
 def best_peer(runs: Sequence[Run], methods: Sequence[str]) -> str | None:
     """Return the peer with the highest mean of suite means, None where no peer ran or no row is labelled."""
-    means, peers = suite_means(runs, methods), [name for name in methods if name in PEERS]
+    means, peers = suite_means(runs, methods), [name for name in methods if _is_peer(name)]
     if not means or not peers:
         return None
     return max(peers, key=lambda name: fmean(suite[name] for suite in means.values()))
+
+
+def _is_peer(name: str) -> bool:
+    return name in PEERS and not PEERS[name].is_yardstick
 
 
 def standings(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Standing]:
@@ -78,7 +82,7 @@ def standings(runs: Sequence[Run], methods: Sequence[str]) -> dict[str, Standing
     if not tables:
         return {name: Standing(_overall(runs, name), None, {}, None, None) for name in methods}
     means = np.array([table.mean(axis=0) for table in tables.values()])
-    peers = [place for place, name in enumerate(methods) if name in PEERS]
+    peers = [place for place, name in enumerate(methods) if _is_peer(name)]
     drawn = _resampled(list(tables.values()))
     return {
         name: Standing(

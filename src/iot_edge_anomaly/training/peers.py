@@ -15,6 +15,7 @@ import numpy as np
 from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.training.baselines import Baseline, Fitted, Vector, last_value, moving_zscore, run_in
+from iot_edge_anomaly.training.yardsticks import averaged_autoregression, averaged_views
 
 SEED = 0
 
@@ -29,10 +30,11 @@ the rows to score."""
 
 
 class Peer(NamedTuple):
-    """How to fit a peer, and the package it needs, if any."""
+    """How to fit a peer, and the package it needs, if any. A yardstick of our own is no peer to be ahead of."""
 
     fit: Baseline
     package: str | None = None
+    is_yardstick: bool = False
 
 
 def pyod_iforest(train: Matrix) -> Fitted:
@@ -93,6 +95,8 @@ def stumpy_profile(train: Matrix) -> Fitted:
 PEERS: Mapping[str, Peer] = {
     "moving-zscore": Peer(moving_zscore),
     "last-value": Peer(last_value),
+    "averaged-autoregression": Peer(averaged_autoregression, is_yardstick=True),
+    "averaged-views": Peer(averaged_views, is_yardstick=True),
     "pyod-iforest": Peer(pyod_iforest, "pyod"),
     "pyod-pca": Peer(pyod_pca, "pyod"),
     "pyod-hbos": Peer(pyod_hbos, "pyod"),
