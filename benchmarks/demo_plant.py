@@ -1,16 +1,20 @@
 """The demo plant under the detector that ships: hours of the plant for each false alarm, and how soon each fault shows.
 
     OMP_NUM_THREADS=1 python -m benchmarks.demo_plant [--hours 20]
+    OMP_NUM_THREADS=1 python -m benchmarks.demo_plant --sabotage unseen-starts      # must fail
 
-Learned and judged as the demo does: the first rows, the demo's budget, the delays of the alarm stage.
+Learned and judged as the demo does: the first rows, the demo's budget, the delays of the alarm stage. Fails where a
+pump that starts and stops, 20 times at least, is an alarm, and where a fault is missed. The sabotage learns from rows
+of running pumps only: what it never saw a pump do, it takes for a fault.
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from benchmarks.results import write
+from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.book import AlarmBook
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
@@ -20,7 +24,7 @@ from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent
 from iot_edge_anomaly.demo.faults import FIRST_FAULT_ROW, PAUSE_ROWS, ROWS_PER_ROUND, TIMETABLE, Fault, fault_at
 from iot_edge_anomaly.demo.plant import PlantState, read
-from iot_edge_anomaly.demo.sensors import SENSORS
+from iot_edge_anomaly.demo.sensors import PUMPS, SENSORS
 from iot_edge_anomaly.demo.settings import FASTER_THAN_LIFE, LINE, SECONDS_PER_ROW, TENANT, demo_rules
 from iot_edge_anomaly.demo.station import SECONDS_PER_ROW as PLANT_SECONDS_PER_ROW
 from iot_edge_anomaly.detection.linear import fit
@@ -28,6 +32,10 @@ from iot_edge_anomaly.pipeline.settings import AssetSettings, settings_for
 
 SEEDS = (7, 1, 2, 3, 4, 5)
 HOURS = 20
+LEAST_STARTS = 20
+RUNNING = 0.3
+"""A pump runs that takes so much of the most power it ever takes."""
+
 ROWS_PER_HOUR = round(3600 / PLANT_SECONDS_PER_ROW)
 ROW_NS = round(SECONDS_PER_ROW * 1e9)
 ROWS_WITH_FAULTS = FIRST_FAULT_ROW + ROWS_PER_ROUND
@@ -46,13 +54,31 @@ def rows_of(asset: str, seed: int, rows: int, timetable: Callable[[int], Fault |
     return np.array(values)
 
 
-def alarms(asset: str, rows: Matrix) -> list[AlarmEvent]:
+def starts(asset: str, rows: Matrix) -> int:
+    """Return how often a pump starts in rows; a tank never does."""
+    return int(np.count_nonzero(np.diff(_runs(asset, rows).astype(int)) > 0)) if asset in PUMPS else 0
+
+
+def _runs(asset: str, rows: Matrix) -> NDArray[np.bool_]:
+    power = rows[:, [sensor.name for sensor in SENSORS[asset]].index("power")]
+    return np.asarray(power > RUNNING * power.max(), np.bool_)
+
+
+def learned_rows(asset: str) -> int:
+    """Return how many rows the demo learns from."""
+    return settings_for(AssetKey(TENANT, str(LINE / asset)), demo_rules()).learn_rows or 0
+
+
+def alarms(asset: str, rows: Matrix, *, unseen_starts: bool = False) -> list[AlarmEvent]:
     """Return the score alarms that are raised after learning."""
     names = tuple(sensor.name for sensor in SENSORS[asset])
     key = AssetKey(TENANT, str(LINE / asset))
     settings: AssetSettings = settings_for(key, demo_rules())
-    learned, budget = settings.learn_rows or 0, settings.false_alarms_per_week or 0.0
-    detector = fit(rows[:learned], names, rows_per_week=7 * 86_400 / SECONDS_PER_ROW, false_alarms_per_week=budget)
+    learned, budget = learned_rows(asset), settings.false_alarms_per_week or 0.0
+    lesson = rows[:learned]
+    if unseen_starts and asset in PUMPS:
+        lesson = lesson[_runs(asset, lesson)]
+    detector = fit(lesson, names, rows_per_week=7 * 86_400 / SECONDS_PER_ROW, false_alarms_per_week=budget)
     _, scores = detector.score(detector.start(), rows)
     later = slice(learned, None)
     judged = ScoredRows(
@@ -84,25 +110,49 @@ def faults_found(asset: str, seed: int) -> dict[str, dict[str, object]]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hours", type=int, default=HOURS)
-    hours = parser.parse_args().hours
-    false = {
-        asset: [len(alarms(asset, rows_of(asset, seed, hours * ROWS_PER_HOUR, never))) for seed in SEEDS]
-        for asset in SENSORS
-    }
+    parser.add_argument("--sabotage", choices=("unseen-starts",))
+    options = parser.parse_args()
+    figures = measure(options.hours, unseen_starts=options.sabotage is not None)
+    for name, figure in figures.items():
+        print(name, figure)
+    if options.sabotage is None:
+        write("demo_plant", figures, seed=SEEDS[0])
+    return 1 if figures["complaints"] else 0
+
+
+def measure(hours: int, *, unseen_starts: bool = False) -> dict[str, object]:
+    """Return false alarms, starts of pumps and faults found over so many hours of the plant and all seeds."""
+    false, started = {}, {}
+    for asset in SENSORS:
+        runs = [rows_of(asset, seed, hours * ROWS_PER_HOUR, never) for seed in SEEDS]
+        false[asset] = [len(alarms(asset, rows, unseen_starts=unseen_starts)) for rows in runs]
+        if asset in PUMPS:
+            started[asset] = [starts(asset, rows[learned_rows(asset) :]) for rows in runs]
+    faults = {str(seed): {name: f for a in SENSORS for name, f in faults_found(a, seed).items()} for seed in SEEDS}
     count, total = sum(map(sum, false.values())), hours * len(SEEDS) * len(SENSORS)
-    figures = {
+    return {
         "clock_faster_than_life": FASTER_THAN_LIFE,
         "plant_hours_without_a_fault": total,
         "false_alarms": false,
+        "starts": started,
         "plant_hours_per_false_alarm": total / count if count else f"more than {total}",
-        "faults": {
-            str(seed): {name: f for a in SENSORS for name, f in faults_found(a, seed).items()} for seed in SEEDS
-        },
+        "faults": faults,
+        "complaints": [*_complaints(false, started), *_missed(faults)],
     }
-    for name, figure in figures.items():
-        print(name, figure)
-    write("demo_plant", figures, seed=SEEDS[0])
-    return 0
+
+
+def _complaints(false: dict[str, list[int]], started: dict[str, list[int]]) -> Iterator[str]:
+    for asset, counts in false.items():
+        if any(counts):
+            yield f"{asset}: {sum(counts)} alarms without a fault"
+    for asset, counts in started.items():
+        if min(counts) < LEAST_STARTS:
+            yield f"{asset}: only {min(counts)} starts in a run, {LEAST_STARTS} are the bar"
+
+
+def _missed(faults: dict[str, dict[str, dict[str, object]]]) -> Iterator[str]:
+    for seed, found in faults.items():
+        yield from (f"seed {seed}: {name} was missed" for name, one in found.items() if one["seconds"] is None)
 
 
 if __name__ == "__main__":

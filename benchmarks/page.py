@@ -210,8 +210,9 @@ def demo_plant(results: Results) -> str:
         lines.append(f"| {fault} | {min(seconds):g}-{max(seconds):g} | {', '.join(sensors)} |")
     return (
         f"`{results['demo_plant']['command']}`: the demo's pumping station, {len(found['faults'])} seeds. "
-        f"{found['plant_hours_without_a_fault']:g} hours of the plant without a fault: {alarms or 'no'} alarms. With "
-        "faults:\n\n" + "\n".join(lines)
+        f"{found['plant_hours_without_a_fault']:g} hours of the plant without a fault: {alarms or 'no'} alarms, though "
+        f"each pump starts {min(map(min, found['starts'].values()))} times or more in each run. With faults:\n\n"
+        + "\n".join(lines)
     )
 
 

@@ -5,9 +5,14 @@ from typing import Any
 
 Results = dict[str, Any]
 
+DEVELOPED_ON = ("asd", "jumpstarter_d2", "msl", "skab", "smd")
+"""The suites by whose mean detectors were compared while they were made."""
+
 TITLES = {
     "linear": "linear",
     "coldstart": "cold start",
+    "averaged-autoregression": "averaged autoregression (yardstick)",
+    "averaged-views": "averaged views (yardstick)",
     "moving-zscore": "moving z-score",
     "last-value": "last value",
     "pyod-iforest": "PyOD IForest",
@@ -40,14 +45,21 @@ def detection(results: Results) -> str:
 
 
 def _by_suite(found: Results, titles: dict[str, str]) -> str:
+    """Return a table of methods by suites; the last columns are means of suites."""
     counted = Counter(run["suite"] for run in found["runs"] if run["method"] == "linear" and run["vus_pr"] is not None)
-    lines = [f"| suite (series with a label in the scored part) | {' | '.join(titles.values())} |"]
-    lines.append("|---" * (len(titles) + 1) + "|")
-    for suite, means in sorted(found["suite_means"].items()):
-        lines.append(f"| {suite} ({counted[suite]}) | " + " | ".join(f"{means[name]:.3f}" for name in titles) + " |")
-    overall = found["mean_of_suite_means"]
-    lines.append("| **mean of suites** | " + " | ".join(f"**{overall[name]:.3f}**" for name in titles) + " |")
-    return "\n".join(lines)
+    suites = sorted(found["suite_means"])
+    five = [suite for suite in DEVELOPED_ON if suite in suites]
+    heads = [f"{suite} ({counted[suite]})" for suite in suites]
+    lines = [f"| method | {' | '.join(heads)} | **mean of the {len(five)}** | **mean of all** |"]
+    lines.append("|---" * (len(suites) + 3) + "|")
+    for name, title in titles.items():
+        values = [found["suite_means"][suite][name] for suite in suites]
+        over_five = sum(found["suite_means"][suite][name] for suite in five) / max(len(five), 1)
+        figures = " | ".join(f"{value:.3f}" for value in values)
+        lines.append(f"| {title} | {figures} | **{over_five:.3f}** | **{found['mean_of_suite_means'][name]:.3f}** |")
+    return "\n".join(
+        [*lines, "", f"In brackets: series with a label in the scored part. The {len(five)}: {', '.join(five)}."]
+    )
 
 
 def _not_best(suites: list[str]) -> str:
