@@ -10,6 +10,9 @@ many rows may happen to show. Of m peaks, the next one passes the (n+1)-th highe
 where excesses over it are exponential with sum S, passes it by t S with probability (1+t)^-n, whatever their scale.
 Fewer blocks give a higher threshold; many give the one that fits best. Where blocks begin is chance: all beginnings are
 tried, and the mean is taken (sliding blocks: Bücher & Segers 2018).
+
+A budget so frequent that the training rows hold many alarms of it needs no tail: alarms are counted, as a person would
+see them, and the threshold is the lower one of both.
 """
 
 import numpy as np
@@ -25,7 +28,13 @@ LEAST = 1.25
 """Scores of normal rows average 1: what looks like them is never an alarm."""
 
 SEEN_MARGIN = 1.1
-"""At least so far above all that was seen while nothing was wrong, if the budget is rarer than the training rows."""
+"""At least so far above all that was seen while nothing was wrong, if the budget is ten times rarer than the rows."""
+
+ON_ROWS, OFF_ROWS = 3, 10
+"""So many rows above the threshold raise an alarm, and so many below end it, as in the alarm stage."""
+
+ENOUGH_ALARMS = 8.0
+CANDIDATES = 60
 
 
 def threshold_for_budget(null: NDArray[np.float64], *, rows_per_week: float, false_alarms_per_week: float) -> float:
@@ -34,9 +43,39 @@ def threshold_for_budget(null: NDArray[np.float64], *, rows_per_week: float, fal
     rows = max(min(round(_memory(null)), len(null) // LEAST_BLOCKS), 1)
     limits = [_prediction_limit(_block_maxima(null[first:], rows), wanted * rows) for first in range(rows)]
     threshold = float(np.mean(limits))
-    if wanted * len(null) < 1.0:
-        threshold = max(threshold, SEEN_MARGIN * float(null.max()))
+    expected = wanted * len(null)
+    if expected < 1.0:
+        margin = SEEN_MARGIN ** min(-np.log10(expected), 1.0)
+        threshold = max(threshold, margin * float(null.max()))
+    elif expected >= ENOUGH_ALARMS:
+        threshold = min(threshold, _passed_at_most(null, expected))
     return float(max(threshold, LEAST))
+
+
+def alarms_above(null: NDArray[np.float64], threshold: float) -> int:
+    """Return how many alarms scores in time order would raise.
+
+    >>> alarms_above(np.array([2, 2, 2, 0, 2, *[0] * 11, 2, 2, *[0] * 11, 2, 2, 2.0]), 1.0)
+    2
+    """
+    edges = np.flatnonzero(np.diff(null > threshold, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    raises = ends - starts >= ON_ROWS
+    # A run is part of the alarm before it if one stands: each gap since that was raised is short.
+    apart = np.concatenate(([True], starts[1:] - ends[:-1] >= OFF_ROWS))[: len(starts)]
+    group = np.cumsum(apart)
+    return len(np.unique(group[raises]))
+
+
+def _passed_at_most(null: NDArray[np.float64], alarms: float) -> float:
+    """Return the lowest of some thresholds down to which none raises more alarms than these."""
+    candidates = np.unique(np.quantile(null, 1.0 - np.geomspace(0.5, 1.0 / len(null), CANDIDATES)))[::-1]
+    lowest = float(null.max())
+    for candidate in candidates.tolist():
+        if alarms_above(null, candidate) > alarms:
+            break
+        lowest = candidate
+    return lowest
 
 
 def _prediction_limit(peaks: NDArray[np.float64], probability: float) -> float:
