@@ -139,7 +139,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     """Something a person may want to know that is no alarm: `sensor-added`, `sensor-vanished`, `stuck`, `gap`, …
 
     `by` and `note`: who asked for it and why, where a person did. A verdict (`feedback-right`, `feedback-wrong`) names
-    its alarm in `sensor`.
+    its alarm in `sensor`. A drift (`drift`, `drift-over`) says in `note` of what: `data` or `score`.
     """
 
     kind: str
@@ -148,6 +148,11 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     time_ns: int
     by: str = ""
     note: str = ""
+
+
+DRIFT = "drift"
+DRIFT_OVER = "drift-over"
+"""Kinds of notices: an asset moves away from what its model learned from, and does so no longer. Each comes once."""
 
 
 def rows_dropped(rows: int, sensors: int, at_ns: int) -> Notice:
