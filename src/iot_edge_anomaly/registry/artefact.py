@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.detection.catalog import DETECTORS
+from iot_edge_anomaly.detection.usual import take_usual, to_arrays
+from iot_edge_anomaly.detection.watched import WatchedDetector
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -54,9 +56,11 @@ def digest(artefact: bytes) -> str:
 
 
 def pack(detector: Detector, facts: TrainingFacts) -> bytes:
-    """Write a detector of the catalog."""
-    arrays, parameters = DETECTORS[detector.name].to_arrays(detector)
-    files = {name: _array_bytes(array) for name, array in sorted(arrays.items())}
+    """Write a detector of the catalog, and where it is watched for drift what is usual."""
+    usual = to_arrays(detector.usual) if isinstance(detector, WatchedDetector) else {}
+    inner = detector.detector if isinstance(detector, WatchedDetector) else detector
+    arrays, parameters = DETECTORS[detector.name].to_arrays(inner)
+    files = {name: _array_bytes(array) for name, array in sorted({**arrays, **usual}.items())}
     manifest = Manifest(
         FORMAT,
         detector.name,
@@ -74,18 +78,20 @@ def pack(detector: Detector, facts: TrainingFacts) -> bytes:
 
 
 def unpack(artefact: bytes) -> Detector:
-    """Read a detector back. Raises RejectedError with what is wrong with the file."""
+    """Read a detector back, watched for drift if the file says what is usual. Raises RejectedError: what is wrong."""
     manifest, files = _open(artefact)
     spec = DETECTORS.get(manifest.detector)
     if spec is None:
         raise RejectedError(f"this version knows no detector {manifest.detector!r}; it has {', '.join(DETECTORS)}")
     try:
-        detector = spec.from_arrays(_arrays(manifest, files), manifest.parameters)
+        arrays = _arrays(manifest, files)
+        usual = take_usual(arrays, len(manifest.sensors))
+        detector = spec.from_arrays(arrays, manifest.parameters)
     except ValueError as error:
         raise RejectedError(f"the model file does not fit together: {error}") from error
     if detector.sensors != manifest.sensors:
         raise RejectedError("the model file names its sensors in two ways")
-    return detector
+    return detector if usual is None else WatchedDetector(detector, usual)
 
 
 def read_manifest(artefact: bytes) -> Manifest:

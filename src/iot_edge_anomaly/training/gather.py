@@ -11,9 +11,12 @@ from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
 from iot_edge_anomaly.detection.catalog import detector_spec
+from iot_edge_anomaly.detection.usual import learn
+from iot_edge_anomaly.detection.watched import WatchedDetector
 from iot_edge_anomaly.pipeline.fused import fused_rows
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
+from iot_edge_anomaly.training.held_out import held_out_errors
 
 NS = 1_000_000_000
 WEEK_SECONDS = 7 * 86_400
@@ -75,6 +78,8 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
     """Fit and pack; the same input gives the same bytes. Raises ValueError, ConfigError."""
     lesson = gather(envelopes, key, rules, request)
     detector = learned(lesson, request.detector, request.false_alarms_per_week)
+    fit_detector = detector_spec(request.detector).fit
+    errors = held_out_errors(fit_detector, lesson.rows, lesson.sensors, lesson.rows_per_week, lesson.starts)
     facts = TrainingFacts(
         rows=len(lesson.rows),
         interval_seconds=WEEK_SECONDS / lesson.rows_per_week,
@@ -83,4 +88,4 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
         last_ns=int(lesson.time_ns[-1]),
         asset=str(key),
     )
-    return pack(detector, facts)
+    return pack(WatchedDetector(detector, learn(lesson.rows, errors)), facts)
