@@ -43,12 +43,13 @@ from iot_edge_anomaly.bus.trim import trimmed
 from iot_edge_anomaly.component.pipeline import Dump, Pipeline, SourceName, State
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, OverloadError, RejectedError, UnavailableError
 from iot_edge_anomaly.core.messages import Envelope
-from iot_edge_anomaly.core.outcomes import AssetOutcome, Commit
+from iot_edge_anomaly.core.outcomes import DRIFT, AssetOutcome, Commit
 from iot_edge_anomaly.observability.signals import Level, Signal
 
 log = structlog.get_logger(__name__)
 
 UNREADABLE = Signal("readings_unreadable", "a stored message cannot be read; it stays in the stream", Level.ERROR)
+DRIFTS = Signal("drifts", "an asset moves away from what its model learned from", Level.WARNING, ("what",))
 
 MOST_MESSAGES = 256
 WAIT_SECONDS = 0.25
@@ -197,6 +198,7 @@ class Processor(Generic[State]):
             expected_last_subject_seq=self._fence,
             expected_stream=OUTCOMES,
         )
+        _tell_drifts(outcomes)
         return True
 
     async def _step(self, messages: Sequence[Message]) -> tuple[list[Envelope], tuple[AssetOutcome, ...]]:
@@ -256,6 +258,14 @@ def _decoded(message: Message) -> Envelope:
     except RejectedError as error:
         UNREADABLE.emit(seq=message.seq, subject=message.subject, error=str(error))
         return Envelope((), message.seq)
+
+
+def _tell_drifts(outcomes: Sequence[AssetOutcome]) -> None:
+    """Count what has been committed, so that a replay counts nothing twice."""
+    for outcome in outcomes:
+        for notice in outcome.notices:
+            if notice.kind == DRIFT:
+                DRIFTS.emit(what=notice.note, asset=str(outcome.key), text=notice.text)
 
 
 def _now_ns(envelopes: Sequence[Envelope]) -> int:

@@ -13,7 +13,7 @@ from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix,
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
-from iot_edge_anomaly.pipeline import learning
+from iot_edge_anomaly.pipeline import drifting, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
 from iot_edge_anomaly.quality.checks import stuck_seconds
@@ -59,6 +59,7 @@ def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector], seq: int) 
 
 def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Detector], seq: int) -> None:
     """Score rows, keep them, let alarms see them, and learn from them."""
+    said = len(draft.notices)
     is_awaited = _notice_vanished(asset, frame, draft)
     if asset.model and asset.detector is None and asset.model not in models:
         _give_up_model(asset, draft, int(frame.time_ns[0]), seq)
@@ -67,6 +68,8 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     if draft.has_room(len(quality), tuple(asset.sensors)):
         draft.rows.append(_rows(asset, frame, scores, quality))
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & (quality != _REJECTED)
+    if drifts := drifting.watch(asset, frame.time_ns, frame.values, scores, quality != _REJECTED):
+        draft.notices[said:] = sorted(draft.notices[said:] + drifts, key=lambda notice: notice.time_ns)
     if asset.learning.since_seq:
         draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seq) or draft.fit_request
 
@@ -160,6 +163,7 @@ def _give_up_model(asset: Asset, draft: Draft, time_ns: int, seq: int) -> None:
     """Go on without a model that the store has lost: as an asset that is just being learned."""
     text = f"model {asset.model[:19]} is missing or damaged: provisional scores until the asset is learned anew"
     draft.notices.append(Notice("model-lost", "", text, time_ns))
+    draft.notices += drifting.end(asset, time_ns)
     asset.model = ""
     asset.forget_detector()
     learning.begin_anew(asset, seq, learning.FIRST_MODEL)

@@ -17,7 +17,7 @@ from iot_edge_anomaly.core.messages import (
     SourceIdle,
 )
 from iot_edge_anomaly.core.outcomes import Notice
-from iot_edge_anomaly.pipeline import learning
+from iot_edge_anomaly.pipeline import drifting, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import Asset
 from iot_edge_anomaly.pipeline.taking import leave_out
@@ -67,6 +67,7 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
         text = f"model {control.digest[:19]} answers what was asked before; the asset is learned anew"
         draft.notices.append(Notice("model-refused", "", text, control.at_ns))
     elif control.digest != asset.model:
+        draft.notices += drifting.end(asset, control.at_ns)
         learning.activate(asset, control.digest)
         draft.notices.append(Notice("model-activated", "", f"model {control.digest[:19]} is in use", control.at_ns))
         known = models[control.digest].sensors

@@ -11,6 +11,7 @@ from iot_edge_anomaly.component.detector import Detector, DetectorState
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Phase
+from iot_edge_anomaly.detection.drift import Watch
 from iot_edge_anomaly.pipeline.identity import Identity
 from iot_edge_anomaly.pipeline.profile import Profile
 from iot_edge_anomaly.pipeline.settings import AssetRule
@@ -111,6 +112,8 @@ class Asset:
     detector: Detector | None = None
     detector_state: DetectorState | None = None
     stored_detector_state: bytes = b""
+    drift: Watch | None = None
+    stored_drift: bytes = b""
     columns: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict)
 
     def add_sensors(self, names: list[str]) -> None:
@@ -123,8 +126,9 @@ class Asset:
         self.profile = self.profile.for_sensors(tuple(self.sensors))
 
     def forget_detector(self) -> None:
-        """Start scoring anew."""
+        """Start scoring anew, and watching for drift."""
         self.detector, self.detector_state, self.stored_detector_state = None, None, b""
+        self.drift, self.stored_drift = None, b""
 
     @property
     def vanished(self) -> set[str]:
@@ -183,6 +187,7 @@ class _AssetRecord(msgspec.Struct, array_like=True):
     model: str
     learning: Learning
     detector_state: bytes
+    drift: bytes = b""
 
 
 def dump_asset(asset: Asset) -> bytes:
@@ -202,6 +207,7 @@ def dump_asset(asset: Asset) -> bytes:
         asset.model,
         asset.learning,
         asset.stored_detector_state if state is None else state.to_bytes(),
+        asset.stored_drift if asset.drift is None else asset.drift.to_bytes(),
     )
     return msgspec.msgpack.encode(record)
 
@@ -236,4 +242,5 @@ def load_asset(key: AssetKey, data: bytes, profile: Profile) -> Asset:
         record.model,
         record.learning,
         stored_detector_state=record.detector_state,
+        stored_drift=record.drift,
     )
