@@ -12,7 +12,7 @@ from iot_edge_anomaly.historian.export import Exported, Format, What
 from iot_edge_anomaly.pipeline.settings import AssetSettings, SensorSettings
 from iot_edge_anomaly.security.principal import Principal
 from iot_edge_anomaly.views.plant import AlarmView, AssetView
-from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord, AssetDay, JudgedAlarm, LearnedAlarms
+from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord, AssetDay, JudgedAlarm, KeptNotice, LearnedAlarms
 
 
 class PlantView(Protocol):
@@ -70,6 +70,10 @@ class Records(Protocol):
 
     def judged(self, tenants: Tenants, since_ns: int, until_ns: int) -> list[JudgedAlarm]:
         """Return the learned alarms of such a span that have a verdict, the newest verdict first."""
+        ...
+
+    def notices(self, tenants: Tenants, since_ns: int, prefix: str = "") -> list[KeptNotice]:
+        """Return notices since a time, the newest first."""
         ...
 
 

@@ -7,6 +7,7 @@ from iot_edge_anomaly.console.alarms.cards import AlarmCards
 from iot_edge_anomaly.console.alarms.history import AlarmHistory, AlarmsThen
 from iot_edge_anomaly.console.assets.acts import AssetActs
 from iot_edge_anomaly.console.assets.alarms import AssetAlarms
+from iot_edge_anomaly.console.assets.drifts import AssetDrifts
 from iot_edge_anomaly.console.assets.export import AssetExport
 from iot_edge_anomaly.console.assets.places import above, place_of
 from iot_edge_anomaly.console.assets.search import AssetSearch, assets_address
@@ -37,6 +38,7 @@ class AssetPane:
             self._header(acts, AssetExport(key) if visit.console.exports else None)
             self._alarms = AlarmCards(visit, AlarmActs(visit), self.settings)
             self._then = AlarmsThen()
+            self._drifts = AssetDrifts(visit, key)
             with box("waiting") as self._waiting:
                 self._waiting_text = text("p")
                 with box("progress"):
@@ -85,6 +87,7 @@ class AssetPane:
         if newest is not None and len(newest.times):
             self._sensors.update(newest, self._trend.shown)
         self._then.update(await self._reads.at(at) if (at := self._trend.looked.at_ns) is not None else [])
+        await self._drifts.update(now_ns)
         self._history.update(await self._reads.latest(), self._reads.problem, now_ns)
 
     def _show_state(self, line: Line) -> None:
