@@ -25,7 +25,7 @@ from iot_edge_anomaly.detection.linear import fit
 from iot_edge_anomaly.detection.usual import Usual, learn
 from iot_edge_anomaly.training.held_out import held_out_errors
 
-SEED = 33
+SEED = 34
 PLANTS = 20
 LEARNED_ROWS = (600, 2_000)
 CALM_ROWS = 20_000
@@ -126,30 +126,40 @@ PLAIN = ("white", "inert", "machine", "seasonal", "switched")
 """Plants of which a lesson of either length has seen what there is: here changes must be found."""
 
 
-def stepped(rows: Matrix, sensor: int, lesson: Matrix, _random: np.random.Generator) -> None:
+def stepped(rows: Matrix, sensor: int, lesson: Matrix, _noise: Matrix) -> None:
     """Shift the level by one and a half of the range that it had in the lesson."""
     rows[:, sensor] += 1.5 * np.ptp(lesson[:, sensor])
 
 
-def ramped(rows: Matrix, sensor: int, lesson: Matrix, _random: np.random.Generator) -> None:
+def ramped(rows: Matrix, sensor: int, lesson: Matrix, _noise: Matrix) -> None:
     """Let the level creep as far."""
     rows[:, sensor] += 1.5 * np.ptp(lesson[:, sensor]) * np.minimum(np.arange(len(rows)) / RAMP_ROWS, 1.0)
 
 
-def spread(rows: Matrix, sensor: int, lesson: Matrix, _random: np.random.Generator) -> None:
+def spread(rows: Matrix, sensor: int, lesson: Matrix, _noise: Matrix) -> None:
     """Double all deviations from the level."""
     centre = lesson[:, sensor].mean()
     rows[:, sensor] = centre + 2.0 * (rows[:, sensor] - centre)
 
 
-def loosened(rows: Matrix, sensor: int, lesson: Matrix, random: np.random.Generator) -> None:
-    """Add noise of half the sensor's own deviation."""
-    rows[:, sensor] += random.normal(size=len(rows)) * 0.5 * lesson[:, sensor].std()
+def loosened(rows: Matrix, sensor: int, _lesson: Matrix, noise: Matrix) -> None:
+    """Add noise that makes the errors of the sensor's model two and a half times as large, if they are Gaussian."""
+    rows[:, sensor] += noise[:, sensor]
 
+
+LOOSENED = 2.5
+NOISE_A_MEAN_ERROR = np.sqrt(np.pi / 2 * (LOOSENED**2 - 1.0))
+"""Deviation of the noise in mean absolute errors. A first definition, half the sensor's deviation, was given up after a
+look: of a machine it makes errors 1.6 times as large, 40 to 60 % of which were found; no such promise is made."""
 
 CHANGES = {"step": stepped, "ramp": ramped, "spread": spread, "loose": loosened}
-MUST_FIND = {"step": PLAIN, "ramp": PLAIN, "spread": ("white", "inert", "machine"), "loose": ("machine", "seasonal")}
-"""Of switched and seasonal plants a doubled swing is a moved level: those are shown, with no bar."""
+MUST_FIND = {
+    "step": PLAIN,
+    "ramp": PLAIN,
+    "spread": ("white", "inert", "machine"),
+    "loose": ("white", "inert", "machine", "seasonal"),
+}
+"""Of switched and seasonal plants a doubled swing is a moved level, and errors come in bursts: shown, with no bar."""
 
 
 class Told(NamedTuple):
@@ -163,14 +173,16 @@ class Told(NamedTuple):
 class _Lesson(NamedTuple):
     detector: Any
     yardstick: Yardstick
+    mean_error: np.ndarray
 
 
 def _learned(rows: Matrix, sabotage: str) -> _Lesson:
     names, starts = tuple(f"s{column}" for column in range(rows.shape[1])), np.arange(len(rows)) == 0
     detector = fit(rows, names, rows_per_week=ROWS_PER_HOUR * 168, false_alarms_per_week=1.0, starts=starts)
-    usual = learn(rows, held_out_errors(fit, rows, names, ROWS_PER_HOUR * 168, starts))
+    errors = held_out_errors(fit, rows, names, ROWS_PER_HOUR * 168, starts)
+    usual = learn(rows, errors)
     margin = {"blind": np.full_like(usual.margin, np.inf), "jumpy": usual.margin / 10}.get(sabotage, usual.margin)
-    return _Lesson(detector, Yardstick(Usual(usual.low, usual.high, margin, usual.mean)))
+    return _Lesson(detector, Yardstick(Usual(usual.low, usual.high, margin, usual.mean)), np.nanmean(errors, axis=0))
 
 
 def _drifts(lesson: _Lesson, rows: Matrix) -> tuple[list[Drift], np.ndarray]:
@@ -190,7 +202,8 @@ def told(kind: str, learned: int, number: int, sabotage: str = "") -> Told:
     for name, change in CHANGES.items():
         part = rows[learned + CALM_ROWS - before :].copy()
         sensor = number % SENSORS
-        change(part[before:], sensor, rows[:learned], random)
+        noise = random.normal(size=part[before:].shape) * NOISE_A_MEAN_ERROR * lesson.mean_error
+        change(part[before:], sensor, rows[:learned], noise)
         drifts, alarmed = _drifts(lesson, part)
         alarms[name] = bool(alarmed[before : before + MOST_ROWS[name]].mean() > MOSTLY)
         after = [drift for drift in drifts if drift.time_ns >= before]

@@ -18,7 +18,7 @@ CHANGES = {
     "step": "level steps by 1.5 training ranges",
     "ramp": "level creeps as far in 10,000 rows",
     "spread": "all deviations double",
-    "loose": "noise of half a deviation is added",
+    "loose": "noise makes errors 2.5 times as large",
 }
 
 
@@ -45,6 +45,7 @@ def drift(results: Results) -> str:
             f"The bars, decided before looking: {bars['most_false_a_1000_hours']:g} false drift in 1,000 hours; in "
             f"bold cells {bars['least_found']:.0%} told, within so many rows: {limits}; the right sensor first in "
             f"{bars['least_named_first']:.0%}. {_verdict(found['complaints'])}",
+            "A sensor that comes apart from others makes the model err on them too: one of those may be named first. "
             "Where a lesson has not seen what a plant does, a sensor is not watched: a swing or a walk that is longer "
             "than its lesson has no level to leave. `--sabotage blind|jumpy` fails.",
         ]

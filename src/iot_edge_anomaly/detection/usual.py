@@ -37,7 +37,7 @@ _PREFIX = "usual_"
 class Usual(NamedTuple):
     """Averages over a block, (3, k) of k sensors, in the sensors' own units; rows are LEVEL, SPREAD and ERROR.
 
-    `low` and `high`: how far they wandered while learning, but for the largest tenth of spreads and errors; `margin`:
+    `low` and `high`: how far they wandered while learning, but for the largest tenth of spreads; `margin`:
     how much further counts as drift, infinite where nothing is watched; `mean`: over all that was learned from.
     """
 
@@ -54,40 +54,43 @@ def learn(rows: Matrix, errors: Matrix) -> Usual:
     some n k log n.
     """
     centre, unit = _moments(rows)
+    moves = unit > _least(centre)
     known = np.isfinite(rows)
     with np.errstate(over="ignore"):
         standard = np.clip(np.where(known, rows, centre) - centre, -64 * unit, 64 * unit) / unit
-    level, square, count = _averages(standard * known, known), _averages(standard**2 * known, known), _count(known)
-    spread = np.sqrt(np.maximum(square - level**2, 0.0))
     told = np.isfinite(errors)
     wrong = np.clip(np.where(told, errors, 0.0), 0.0, _HUGE)
-    wrong = np.minimum(wrong, 64 * wrong.sum(axis=0) / np.maximum(told.sum(axis=0), 1))
-    averages = (
-        np.where(count >= LEAST_KNOWN, level, np.nan),
-        np.where(count >= LEAST_KNOWN, spread, np.nan),
-        np.where(_count(told) >= LEAST_KNOWN, _averages(wrong, told), np.nan),
-    )
+    wrong = np.minimum(wrong, 64 * wrong.sum(axis=0) / np.maximum(told.sum(axis=0), 1)) / unit
+    averages = (*_levels_and_spreads(standard, known), _known_averages(wrong, told))
     single = (standard, np.abs(standard), wrong)
-    parts = [_wandered(*each) for each in zip(averages, single, FEW, OUTERMOST, strict=True)]
-    low, high, mean, weight = (np.stack(column) for column in zip(*parts, strict=True))
-    error_floor = np.maximum(ERROR_FLOOR * mean[ERROR], ERROR_LEAST * unit)
-    floor = np.stack((np.full(rows.shape[1], LEVEL_FLOOR), SPREAD_FLOOR * mean[SPREAD], error_floor))
-    with np.errstate(invalid="ignore"):
-        margin = weight * (high - low)
-    widest = WIDEST * _range(standard, known) - (high[LEVEL] - low[LEVEL]) / 2
-    margin[LEVEL] = np.where(np.isfinite(margin[LEVEL]), np.minimum(margin[LEVEL], widest), np.inf)
-    margin = np.maximum(margin, floor)
-    margin[:, unit <= _least(centre)] = np.inf
-    scale = np.stack((unit, unit, np.ones_like(unit)))  # errors are in the sensors' own unit already
+    parts = [_wandered(*each) for each in zip(averages, single, OUTERMOST, strict=True)]
+    low, high, mean, stretches = (np.stack(column) for column in zip(*parts, strict=True))
+    stretches[ERROR] = np.minimum(stretches[ERROR], np.median(stretches[LEVEL, moves]) if moves.any() else 0.0)
+    margin = np.where(moves, _margins(low, high, mean, stretches, _range(standard, known)), np.inf)
     shift = np.stack((centre, np.zeros_like(centre), np.zeros_like(centre)))
-    usual = Usual(low * scale + shift, high * scale + shift, margin * scale, mean * scale + shift)
+    with np.errstate(over="ignore"):
+        usual = Usual(low * unit + shift, high * unit + shift, margin * unit, mean * unit + shift)
     dead = ~(np.isfinite(usual.margin) & (usual.margin > 0.0) & np.isfinite(usual.low) & np.isfinite(usual.high))
-    return Usual(
-        np.where(dead, 0.0, usual.low),
-        np.where(dead, 0.0, usual.high),
-        np.where(dead, np.inf, usual.margin),
-        np.where(dead, 0.0, usual.mean),
+    return Usual(*(np.where(dead, nothing, part) for nothing, part in zip((0, 0, np.inf, 0), usual, strict=True)))
+
+
+def _levels_and_spreads(standard: Matrix, known: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+    level, square = _known_averages(standard, known), _known_averages(standard**2, known)
+    return level, np.sqrt(np.maximum(square - level**2, 0.0))
+
+
+def _margins(low: Matrix, high: Matrix, mean: Matrix, stretches: Matrix, ranges: NDArray[np.float64]) -> Matrix:
+    """Return by how much averages (3, k), in standard units, may go beyond low and high; infinite: not watched."""
+    enough = stretches >= LEAST_STRETCHES
+    weight = WIDER + (np.array(FEW)[:, None] / np.maximum(stretches, 1.0)) ** 2
+    margin = weight * (high - low)
+    margin[LEVEL] = np.minimum(margin[LEVEL], WIDEST * ranges - (high[LEVEL] - low[LEVEL]) / 2)
+    floors = (
+        np.full_like(ranges, LEVEL_FLOOR),
+        SPREAD_FLOOR * mean[SPREAD],
+        np.maximum(ERROR_FLOOR * mean[ERROR], ERROR_LEAST),
     )
+    return np.where(enough, np.maximum(margin, np.stack(floors)), np.inf)
 
 
 LEVEL_FLOOR = 0.5
@@ -109,34 +112,33 @@ FEW = (12.0, 5.0, 5.0)
 needs more of them than the others: it may be a random walk, which looks settled now and then.
 """
 
-OUTERMOST = (0.0, 0.1, 0.1)
-"""So large a share of the largest averages (of level, spread, error) is left out: those of a single block scatter, and
-what is compared with them is an average of many. Where levels wandered is not left out: they may go there again, and
-so may a sensor rest again that rested now and then."""
+OUTERMOST = (0.0, 0.1, 0.0)
+"""So large a share of the largest averages (of level, spread, error) is left out: spreads of a single block scatter,
+and what is compared with them is an average of many. Levels and errors may go again where they were: all count.
+"""
 
 WIDEST = 1.0
 """A level has moved that is farther from its middle than single values ever were apart, however little is known."""
 
 
-def _wandered(averages: Matrix, rows: Matrix, few: float, outermost: float) -> tuple[NDArray[np.float64], ...]:
-    """Return of averages (n, k) over rows the least, the largest, the mean, and how much of that range widens it."""
+def _wandered(averages: Matrix, rows: Matrix, outermost: float) -> tuple[NDArray[np.float64], ...]:
+    """Return of averages (n, k) over rows the least, the largest, the mean, and how many stretches tell of them."""
     columns = [
-        _wandered_one(column[np.isfinite(column)], row, few, outermost)
+        _wandered_one(column[np.isfinite(column)], row, outermost)
         for column, row in zip(averages.T, rows.T, strict=True)
     ]
     return tuple(np.array(part) for part in zip(*columns, strict=True))
 
 
 def _wandered_one(
-    averages: NDArray[np.float64], rows: NDArray[np.float64], few: float, outermost: float
+    averages: NDArray[np.float64], rows: NDArray[np.float64], outermost: float
 ) -> tuple[float, float, float, float]:
     if not len(averages):
-        return 0.0, 0.0, 0.0, np.inf
+        return 0.0, 0.0, 0.0, 0.0
     of_averages = len(averages) * EVERY / max(_memory(averages) * EVERY, BLOCK)
     of_rows = len(rows) / (BLOCK + _memory(rows))
     stretches = float(np.sqrt(of_averages * of_rows))  # the first sees what noise hides, the second is surer
-    weight = WIDER + (few / stretches) ** 2 if stretches >= LEAST_STRETCHES else np.inf
-    return float(averages.min()), float(np.quantile(averages, 1.0 - outermost)), float(averages.mean()), weight
+    return float(averages.min()), float(np.quantile(averages, 1.0 - outermost)), float(averages.mean()), stretches
 
 
 def _memory(series: NDArray[np.float64]) -> float:
@@ -173,12 +175,10 @@ def _least(centre: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1e-9 * np.maximum(np.abs(centre), 1e-290), np.float64)
 
 
-def _count(known: NDArray[np.bool_]) -> Matrix:
-    return _sums(known.astype(np.float64))
-
-
-def _averages(values: Matrix, known: NDArray[np.bool_]) -> Matrix:
-    return np.asarray(_sums(values) / np.maximum(_count(known), 1.0), np.float64)
+def _known_averages(values: Matrix, known: NDArray[np.bool_]) -> Matrix:
+    """Return the averages over blocks of rows (n, k); NaN where too few of a block are known."""
+    count = _sums(known.astype(np.float64))
+    return np.where(count >= LEAST_KNOWN, _sums(np.where(known, values, 0.0)) / np.maximum(count, 1.0), np.nan)
 
 
 def _sums(values: Matrix) -> Matrix:

@@ -102,7 +102,7 @@ def _part(one: Evidence, sensor: str, settings: AlarmSettings) -> str:
     if one.channel == ERROR:
         often = f"{one.value / one.mean:.1f} times the usual" if one.mean > 0.0 else "more than usual"
         now = f"{text.title} is {often} from what the model expects: {value}{unit} on average"
-        return f"{now}, while learning mostly {low} to {high}"
+        return f"{now}, while learning {low} to {high}"
     now = f"{text.title} varies by {at_least}{value}{unit} (standard deviation)"
     return f"{now}; it was learned mostly between {low} and {high}"
 
