@@ -181,8 +181,12 @@ def _learned(rows: Matrix, sabotage: str) -> _Lesson:
     detector = fit(rows, names, rows_per_week=ROWS_PER_HOUR * 168, false_alarms_per_week=1.0, starts=starts)
     errors = held_out_errors(fit, rows, names, ROWS_PER_HOUR * 168, starts)
     usual = learn(rows, errors)
-    margin = {"blind": np.full_like(usual.margin, np.inf), "jumpy": usual.margin / 10}.get(sabotage, usual.margin)
-    return _Lesson(detector, Yardstick(Usual(usual.low, usual.high, margin, usual.mean)), np.nanmean(errors, axis=0))
+    if sabotage == "blind":
+        usual = usual._replace(margin=np.full_like(usual.margin, np.inf))
+    elif sabotage == "jumpy":
+        low, high = (usual.mean + (bound - usual.mean) / 10 for bound in (usual.low, usual.high))
+        usual = Usual(low, high, usual.margin / 10, usual.mean)
+    return _Lesson(detector, Yardstick(usual), np.nanmean(errors, axis=0))
 
 
 def _drifts(lesson: _Lesson, rows: Matrix) -> tuple[list[Drift], np.ndarray]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_detection, page_events, page_faces, page_promises
+from benchmarks import page_detection, page_drift, page_events, page_faces, page_promises
 from benchmarks.results import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -226,6 +226,7 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("demo_plant",), demo_plant),
     (("budget_kept",), page_promises.budget_kept),
     (("root_causes",), page_promises.root_causes),
+    (("drift",), page_drift.drift),
 )
 NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (
     ("viewers", page_faces.viewers),
