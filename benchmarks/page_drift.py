@@ -45,6 +45,8 @@ def drift(results: Results) -> str:
             f"The bars, decided before looking: {bars['most_false_a_1000_hours']:g} false drift in 1,000 hours; in "
             f"bold cells {bars['least_found']:.0%} told, within so many rows: {limits}; the right sensor first in "
             f"{bars['least_named_first']:.0%}. {_verdict(found['complaints'])}",
+            "The watch was tuned on other seeds than these. The last change was defined anew after a first look: noise "
+            "of half a sensor's deviation made errors 1.6 times as large, of which about half were told.",
             "A sensor that comes apart from others makes the model err on them too: one of those may be named first. "
             "Where a lesson has not seen what a plant does, a sensor is not watched: a swing or a walk that is longer "
             "than its lesson has no level to leave. `--sabotage blind|jumpy` fails.",

@@ -16,7 +16,7 @@ def test_a_sound_watch_meets_the_bars_of_plain_noise_and_sabotage_does_not(monke
         for sabotage in ("", "blind", "jumpy")
     }
     assert missed[""] == []
-    assert any("0% of step changes told" in complaint for complaint in missed["blind"])
+    assert any("0% of spread changes told" in complaint for complaint in missed["blind"])
     assert any("false drifts" in complaint for complaint in missed["jumpy"])
 
 
