@@ -35,6 +35,9 @@ DATA, SCORE = range(2)
 """What drifts: the values of sensors, or how far they are from what the model expects."""
 
 _CHANNELS_OF = {DATA: slice(LEVEL, ERROR), SCORE: slice(ERROR, CHANNELS)}
+_COUNTED_BY = np.array((0, 0, 1))
+"""Which count each channel goes by: that of values or that of errors."""
+
 _HEADER = struct.Struct("<4sIIq2?")
 _MAGIC = b"drf1"
 
@@ -146,32 +149,33 @@ class Yardstick:
         level = np.where(watched[LEVEL], self.half[LEVEL], 0.0)
         unit = np.maximum(level, np.where(watched[SPREAD], usual.high[SPREAD], 0.0))
         self.unit: NDArray[np.float64] = np.where(unit > 0.0, unit, np.inf)
+        self._finite_unit = np.where(unit > 0.0, unit, 0.0)
+        self._middle_error = self.middle[ERROR] / self.half[ERROR]
 
     def features(self, values: Matrix, errors: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
         """Return what is added up of n rows, (n, 3, k), and what of it is there, (n, 2, k)."""
-        there = np.stack((np.isfinite(values), np.isfinite(errors)), axis=1)
-        added = np.zeros((len(values), CHANNELS, values.shape[1]))
+        there = np.empty((len(values), 2, values.shape[1]), bool)
+        there[:, 0], there[:, 1] = np.isfinite(values), np.isfinite(errors)
+        added = np.empty((len(values), CHANNELS, values.shape[1]))
         with np.errstate(over="ignore", invalid="ignore"):
-            standard = np.clip((values - self.middle[LEVEL]) / self.unit, -REACH, REACH)
-            standard = np.where(there[:, 0], standard, 0.0)
-            added[:, LEVEL] = standard
-            added[:, SPREAD] = standard * standard
-            added[:, ERROR] = np.where(there[:, 1], np.minimum(errors / self.half[ERROR], REACH), 0.0)
+            standard = np.minimum(np.maximum((values - self.middle[LEVEL]) / self.unit, -REACH), REACH)
+            wrong = np.minimum(errors / self.half[ERROR], REACH)
+        if not there.all():
+            standard, wrong = np.where(there[:, 0], standard, 0.0), np.where(there[:, 1], wrong, 0.0)
+        added[:, LEVEL], added[:, SPREAD], added[:, ERROR] = standard, standard * standard, wrong
         return added, there
 
     def averages(self, sums: Matrix, counts: NDArray[np.uint8]) -> Matrix:
         """Return the averages (3, k) of a block in units of limits: 0 in the middle, ±1 at a limit."""
         known = np.maximum(counts, 1)
-        level = sums[LEVEL] / known[0]
-        spread = np.sqrt(np.maximum(sums[SPREAD] / known[0] - level * level, 0.0))
-        unit = np.where(np.isfinite(self.unit), self.unit, 0.0)
-        return np.stack(
-            (
-                level * unit / self.half[LEVEL],
-                (spread * unit - self.middle[SPREAD]) / self.half[SPREAD],
-                np.maximum(sums[ERROR] / known[1] - self.middle[ERROR] / self.half[ERROR], 0.0),
-            )
-        )
+        means = sums / known[_COUNTED_BY]
+        found = np.empty_like(sums)
+        found[LEVEL] = means[LEVEL] * self._finite_unit
+        found[SPREAD] = np.sqrt(np.maximum(means[SPREAD] - means[LEVEL] * means[LEVEL], 0.0)) * self._finite_unit
+        found[SPREAD] -= self.middle[SPREAD]
+        found[:ERROR] /= self.half[:ERROR]
+        found[ERROR] = np.maximum(means[ERROR] - self._middle_error, 0.0)
+        return found
 
 
 def follow(
@@ -188,8 +192,10 @@ def follow(
         stop = min(len(values), start + BLOCK - watch.rows)
         if watch.rows == 0:
             watch.opened_ns = int(time_ns[start])
-        watch.sums = np.add.accumulate(np.concatenate((watch.sums[None], added[start:stop])), axis=0)[-1]
-        watch.counts = (watch.counts + there[start:stop].sum(axis=0)).astype(np.uint8)
+        part = added[start:stop]
+        part[0] += watch.sums
+        watch.sums = np.add.accumulate(part, axis=0)[-1]
+        watch.counts = watch.counts + there[start:stop].sum(axis=0, dtype=np.uint8)
         watch.rows += stop - start
         if watch.rows == BLOCK:
             drifts += _close(yardstick, watch, int(time_ns[stop - 1]))
@@ -200,13 +206,13 @@ def follow(
 def _close(yardstick: Yardstick, watch: Watch, time_ns: int) -> list[Drift]:
     """Take the block into the slow averages, and begin another."""
     latest = yardstick.averages(watch.sums, watch.counts)
-    enough = watch.counts[[0, 0, 1]] >= LEAST_KNOWN
-    step = WEIGHT * (np.clip(latest, -FARTHEST, FARTHEST) - watch.slow)
-    watch.slow = np.where(enough, np.clip(watch.slow + step, -MOST, MOST), watch.slow).astype(np.float32)
+    enough = watch.counts[_COUNTED_BY] >= LEAST_KNOWN
+    step = WEIGHT * (np.minimum(np.maximum(latest, -FARTHEST), FARTHEST) - watch.slow)
+    slow = np.minimum(np.maximum(watch.slow + step, -MOST), MOST)
+    watch.slow = np.where(enough, slow, watch.slow).astype(np.float32)
     size = np.abs(watch.slow)
     out = size > yardstick.inside
-    is_out = np.stack((out[LEVEL] | out[SPREAD], out[ERROR]))
-    watch.since_ns = np.where(is_out, np.where(watch.since_ns == NEVER, watch.opened_ns, watch.since_ns), NEVER)
+    watch.since_ns = _since(watch, out) if out.any() else np.full_like(watch.since_ns, NEVER)
     drifts, stands = [], list(watch.stands)
     for what, channels in _CHANNELS_OF.items():
         if not stands[what] and (size[channels] > 1.0).any():
@@ -218,6 +224,11 @@ def _close(yardstick: Yardstick, watch: Watch, time_ns: int) -> list[Drift]:
     watch.stands = (stands[DATA], stands[SCORE])
     watch.rows, watch.sums, watch.counts = 0, np.zeros_like(watch.sums), np.zeros_like(watch.counts)
     return drifts
+
+
+def _since(watch: Watch, out: NDArray[np.bool_]) -> NDArray[np.int64]:
+    is_out = np.stack((out[LEVEL] | out[SPREAD], out[ERROR]))
+    return np.where(is_out, np.where(watch.since_ns == NEVER, watch.opened_ns, watch.since_ns), NEVER)
 
 
 def _evidence(yardstick: Yardstick, watch: Watch, latest: Matrix, what: int) -> tuple[Evidence, ...]:

@@ -42,7 +42,8 @@ def watch(
         return []
     columns = _columns(asset, detector.sensors)
     with np.errstate(over="ignore"):
-        errors = np.where((scores.score <= 1.0)[:, None], np.abs(values - scores.expected), np.nan)
+        errors = np.abs(values - scores.expected)
+    errors[scores.score > 1.0] = np.nan
     if columns is not None:
         values, errors = values[:, columns], errors[:, columns]
     if not is_fit.all():
