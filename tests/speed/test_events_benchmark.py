@@ -21,7 +21,7 @@ def series(folder: Path, name: str, rows: int, train_rows: int, event: tuple[int
     cause = random.normal(size=(rows, 1))
     values, labels = cause @ np.array([[1.0, 0.5, -1.0]]) + 0.3 * random.normal(size=(rows, 3)), np.zeros(rows, int)
     if event:
-        values[slice(*event), 0] += 8.0
+        values[slice(*event), 0] += 3.0
         labels[slice(*event)] = 1
     table = np.column_stack((np.arange(rows), values, labels))
     lines = [",".join(f"{cell:.6g}" for cell in line) for line in table]

@@ -24,11 +24,11 @@ MEMORY_ROWS = 18
 LEAST_BLOCKS = 16
 """Fewer peaks say so little that a rare budget would ask for a threshold that nothing reaches: a dead detector."""
 
-LEAST = 1.25
-"""Scores of normal rows average 1: what looks like them is never an alarm."""
+LEAST = 1.1
+"""Scores of normal rows average 1: what looks like them is never an alarm, however many are allowed."""
 
 SEEN_MARGIN = 1.1
-"""At least so far above all that was seen while nothing was wrong, if the budget is ten times rarer than the rows."""
+"""At least so far above all that was seen while nothing was wrong, if the budget is rarer than the training rows."""
 
 ON_ROWS, OFF_ROWS = 3, 10
 """So many rows above the threshold raise an alarm, and so many below end it, as in the alarm stage."""
@@ -45,8 +45,7 @@ def threshold_for_budget(null: NDArray[np.float64], *, rows_per_week: float, fal
     threshold = float(np.mean(limits))
     expected = wanted * len(null)
     if expected < 1.0:
-        margin = SEEN_MARGIN ** min(-np.log10(expected), 1.0)
-        threshold = max(threshold, margin * float(null.max()))
+        threshold = max(threshold, SEEN_MARGIN * float(null.max()))
     elif expected >= ENOUGH_ALARMS:
         threshold = min(threshold, _passed_at_most(null, expected))
     return float(max(threshold, LEAST))
