@@ -115,8 +115,8 @@ def test_treacherous_arrays_are_refused(array: bytes) -> None:
         (manifest_with(packed(), format=2), "format 2"),
         (manifest_with(packed(), detector="magic"), "no detector 'magic'"),
         (manifest_with(packed(), sensors=["a", "b", "c"]), "two ways"),
-        (manifest_with(packed(), parameters={"sensors": list(SENSORS), "level": 0, "threshold": 1}), "level"),
-        (manifest_with(packed(), parameters={"sensors": list(SENSORS), "level": 1, "threshold": True}), "threshold"),
+        (manifest_with(packed(), parameters={"sensors": list(SENSORS), "level": 0}), "level"),
+        (manifest_with(packed(), parameters={"sensors": list(SENSORS), "level": True}), "level"),
         (manifest_with(packed(), parameters={}), "sensors"),
     ],
 )
