@@ -22,8 +22,8 @@ from benchmarks.quiet_time import begun_in, is_kept, quiet_rows, run_starts, sta
 from benchmarks.results import write
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.alarm_metrics import budget_threshold
-from iot_edge_anomaly.training.suites import Series, load
+from iot_edge_anomaly.benchmark.alarm_metrics import budget_threshold
+from iot_edge_anomaly.benchmark.suites import Series, load
 from iot_edge_anomaly.views.budget import ENOUGH
 from iot_edge_anomaly.views.poisson import poisson_interval
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.benchmark.metrics import labelled_stretches
+from iot_edge_anomaly.benchmark.suites import Split, find_series, load
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.pipeline.settings import DEFAULTS
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
-from iot_edge_anomaly.training.metrics import labelled_stretches
-from iot_edge_anomaly.training.suites import Split, find_series, load
 
 DETECTOR = DEFAULTS.detector or "linear"
 SEED = 21

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from benchmarks.event_scores import Part, read, scored
 
-from iot_edge_anomaly.training.event_protocol import RowCounts, best_cut, count_rows, pooled
+from iot_edge_anomaly.benchmark.event_protocol import RowCounts, best_cut, count_rows, pooled
 
 SUITE = "skab"
 SERIES = "valve1_"

@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.alarm_stage import alarm_rows
 from benchmarks.event_scores import SEED, Part, read, scored
 
-from iot_edge_anomaly.training.alarm_metrics import Flags
-from iot_edge_anomaly.training.event_protocol import (
+from iot_edge_anomaly.benchmark.alarm_metrics import Flags
+from iot_edge_anomaly.benchmark.event_protocol import (
     EventFigures,
     EventRule,
     found_by_chance,

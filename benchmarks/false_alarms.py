@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.alarm_stage import alarm_rows
 from benchmarks.results import write
 
+from iot_edge_anomaly.benchmark.event_protocol import onsets
 from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.detection.linear import fit
-from iot_edge_anomaly.training.event_protocol import onsets
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
 
 SEED = 20

@@ -11,6 +11,7 @@ from benchmarks.naming import Scale, chance, is_named, learn_scale, ranking
 from benchmarks.quiet_time import quiet_rows
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.benchmark.suites import load
 from iot_edge_anomaly.component.detector import Detector, Matrix
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.demo.sensors import PUMPS, SENSORS
@@ -18,7 +19,6 @@ from iot_edge_anomaly.demo.settings import LINE, SECONDS_PER_ROW, TENANT, demo_r
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.pipeline.settings import settings_for
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
-from iot_edge_anomaly.training.suites import load
 
 RUN_UP_ROWS = 100
 """Rows before the fault, which the detector sees first: as long as its slowest average remembers."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from benchmarks.results import ROOT
 
+from iot_edge_anomaly.benchmark.suites import Series, Split, find_series
 from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.pipeline.settings import DEFAULTS
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
-from iot_edge_anomaly.training.suites import Series, Split, find_series
 
 DETECTOR = DEFAULTS.detector or "linear"
 SEPARATE_RUNS = ("cmapss",)

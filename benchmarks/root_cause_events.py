@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.labelled_data import all_series, data_folder, learn
 from benchmarks.naming import chance, is_named, ranking, zscores
 
+from iot_edge_anomaly.benchmark.suites import Series, load
 from iot_edge_anomaly.component.detector import Matrix
-from iot_edge_anomaly.training.suites import Series, load
 
 SUITES = ("asd", "smd")
 MOST_SHARE = 1 / 3

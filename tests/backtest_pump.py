@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
+from iot_edge_anomaly.backtest.run import Past, Plan
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.training.backtest import Past, Plan
 from iot_edge_anomaly.training.csv_files import GAP_INTERVALS
 
 NS = 1_000_000_000

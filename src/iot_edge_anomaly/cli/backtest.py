@@ -11,6 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.known_events import judge, read_events
+from iot_edge_anomaly.backtest.run import Judged, Outcome, Plan, backtest
+from iot_edge_anomaly.backtest.times import Times
+from iot_edge_anomaly.backtest.words import end, found, why
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.backtest_report import Report, json_of, report, scores_written, write_rest
 from iot_edge_anomaly.cli.backtest_rows import Range, Source, read_time, source_of
@@ -19,12 +24,7 @@ from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.detection.catalog import detector_spec
-from iot_edge_anomaly.training.backtest import Judged, Outcome, Plan, backtest
 from iot_edge_anomaly.training.fit_file import parse_budget
-from iot_edge_anomaly.training.known_events import judge, read_events
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_times import Times
-from iot_edge_anomaly.training.past_words import end, found, why
 
 MOST_LINES = 50
 WEEK_NS = 7 * 86_400 * 1_000_000_000

@@ -6,14 +6,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.known_events import Verdict
+from iot_edge_anomaly.backtest.page import backtest_page
+from iot_edge_anomaly.backtest.run import Judged, Outcome, Plan
+from iot_edge_anomaly.backtest.times import NS, Times, lasting
+from iot_edge_anomaly.backtest.words import OPEN, Counted, counted, judged, learned
 from iot_edge_anomaly.cli.backtest_rows import Source
 from iot_edge_anomaly.storage.whole_file import write_whole
-from iot_edge_anomaly.training.backtest import Judged, Outcome, Plan
-from iot_edge_anomaly.training.backtest_page import backtest_page
-from iot_edge_anomaly.training.known_events import Verdict
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_times import NS, Times, lasting
-from iot_edge_anomaly.training.past_words import OPEN, Counted, counted, judged, learned
 from iot_edge_anomaly.training.score_file import score_header, score_lines
 from iot_edge_anomaly.views.budget import ENOUGH, WEEK_SECONDS, BudgetLine, BudgetState, budget
 from iot_edge_anomaly.views.records import LearnedAlarms

@@ -9,6 +9,9 @@ import numpy as np
 
 from iot_edge_anomaly.app.history import history_folder
 from iot_edge_anomaly.app.settings import load
+from iot_edge_anomaly.backtest.file import read_past
+from iot_edge_anomaly.backtest.run import Past
+from iot_edge_anomaly.backtest.times import Times
 from iot_edge_anomaly.bus.connection import connect
 from iot_edge_anomaly.bus.settings import read_address
 from iot_edge_anomaly.cli.options import existing
@@ -18,10 +21,7 @@ from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
 from iot_edge_anomaly.historian.sql import EVER_NS, NEVER_NS
 from iot_edge_anomaly.pipeline.profile import Profile, profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.training.backtest import Past
 from iot_edge_anomaly.training.gather import LONGEST_STEP
-from iot_edge_anomaly.training.past_file import read_past
-from iot_edge_anomaly.training.past_times import Times
 from iot_edge_anomaly.views.rules import read_rules
 
 _REJECTED = ROW_QUALITIES.index(RowQuality.REJECTED)

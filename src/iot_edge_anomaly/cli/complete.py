@@ -10,12 +10,12 @@ from typing import Any
 import typer
 
 from iot_edge_anomaly.app.roles import ROLES
+from iot_edge_anomaly.benchmark.series import METHODS
 from iot_edge_anomaly.cli.options import DATA_DIR
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.security.devices import devices
 from iot_edge_anomaly.security.tokens import token_store
-from iot_edge_anomaly.training.benchmark_series import METHODS
 
 MOST_SECONDS = 1.0
 MOST_ALARMS = 50

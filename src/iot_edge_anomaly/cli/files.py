@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from iot_edge_anomaly.benchmark.report import format_report, write_report
+from iot_edge_anomaly.benchmark.run import run_benchmark
+from iot_edge_anomaly.benchmark.series import METHODS
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
 from iot_edge_anomaly.connectors.replay import replay_csv
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
-from iot_edge_anomaly.training.benchmark import run_benchmark
-from iot_edge_anomaly.training.benchmark_report import format_report, write_report
-from iot_edge_anomaly.training.benchmark_series import METHODS
 from iot_edge_anomaly.training.fit_file import fit_csv, parse_budget
 from iot_edge_anomaly.training.score_file import score_csv
 

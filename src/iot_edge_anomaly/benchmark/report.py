@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 from iot_edge_anomaly import __version__
-from iot_edge_anomaly.training.benchmark import Benchmark, Report
-from iot_edge_anomaly.training.benchmark_page import benchmark_page
-from iot_edge_anomaly.training.benchmark_series import Run
-from iot_edge_anomaly.training.benchmark_summary import Standing
-from iot_edge_anomaly.training.peers import PEERS
+from iot_edge_anomaly.benchmark.page import benchmark_page
+from iot_edge_anomaly.benchmark.peers import PEERS
+from iot_edge_anomaly.benchmark.run import Benchmark, Report
+from iot_edge_anomaly.benchmark.series import Run
+from iot_edge_anomaly.benchmark.summary import Standing
 
 COLUMNS = (
     *(field for field in Run.__struct_fields__ if field != "delays_rows"),

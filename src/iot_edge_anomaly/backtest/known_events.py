@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.times import NS, Times
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_times import NS, Times
 
 START, END, WHAT = COLUMNS = ("start", "end", "what")
 DAY_NS = 86_400 * NS

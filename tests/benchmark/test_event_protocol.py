@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_edge_anomaly.training.event_protocol import (
+from iot_edge_anomaly.benchmark.event_protocol import (
     EventRule,
     RowCounts,
     best_cut,
@@ -19,7 +19,7 @@ from iot_edge_anomaly.training.event_protocol import (
     pooled,
     share_found,
 )
-from iot_edge_anomaly.training.metrics import labelled_stretches
+from iot_edge_anomaly.benchmark.metrics import labelled_stretches
 
 RULE = EventRule(soon_rows=4, soon_share=0.5, held_share=0.5)
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=60)

@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.benchmark.baselines import Fitted, Vector, run_in
 from iot_edge_anomaly.component.detector import Matrix
-from iot_edge_anomaly.training.baselines import Fitted, Vector, run_in
 
 LAGS, FAR_LAGS = (1, 2, 3), (5, 6, 7)
 DEPTH = max(FAR_LAGS)

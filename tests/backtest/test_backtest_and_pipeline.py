@@ -5,6 +5,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from backtest_pump import KEY, NS, SENSORS, pump_rows  # type: ignore[import-not-found]
+from iot_edge_anomaly.backtest.run import Past, Plan, backtest
 from iot_edge_anomaly.bus.blobs import digest_of
 from iot_edge_anomaly.core.messages import Envelope, Item, ModelActivated, PlantConfigured, batch_of
 from iot_edge_anomaly.core.outcomes import AlarmEvent, Rows
@@ -12,7 +13,6 @@ from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, pack_rules
 from iot_edge_anomaly.pipeline.step import AnomalyPipeline
 from iot_edge_anomaly.registry.artefact import unpack
-from iot_edge_anomaly.training.backtest import Past, Plan, backtest
 from iot_edge_anomaly.training.gather import LONGEST_STEP, fit
 
 T0 = 1_767_225_600 * NS

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iot_edge_anomaly.backtest.run import Past
+from iot_edge_anomaly.backtest.times import Times
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.training.backtest import Past
 from iot_edge_anomaly.training.csv_files import GAP_INTERVALS, Table, read_history
-from iot_edge_anomaly.training.past_times import Times
 
 
 class FilePast(NamedTuple):

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.known_events import Found, Verdict
+from iot_edge_anomaly.backtest.run import Lessons, Outcome
+from iot_edge_anomaly.backtest.times import Times, lasting
 from iot_edge_anomaly.core.outcomes import Contributor
-from iot_edge_anomaly.training.backtest import Lessons, Outcome
-from iot_edge_anomaly.training.known_events import Found, Verdict
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_times import Times, lasting
 
 SENSORS = 3
 OPEN = "open"

@@ -15,12 +15,12 @@ from iot_edge_anomaly.alarms.book import CHATTER_NS, AlarmBook, apply
 from iot_edge_anomaly.alarms.rows import SCORE, ScoredRows, on_rows
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event
+from iot_edge_anomaly.backtest.alarms import PastAlarm, held, past_alarms
 from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 from iot_edge_anomaly.training.gather import WEEK_SECONDS, learned, lesson_of
-from iot_edge_anomaly.training.past_alarms import PastAlarm, held, past_alarms
 
 BLOCK_CELLS = 200_000
 LEAST_SHARE = 0.5

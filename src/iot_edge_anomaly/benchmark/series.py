@@ -8,17 +8,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.benchmark.alarm_metrics import budget_threshold, judge
+from iot_edge_anomaly.benchmark.baselines import standardised, without_holes
+from iot_edge_anomaly.benchmark.metrics import auc_pr, period, vus_pr
+from iot_edge_anomaly.benchmark.peak_memory import with_peak_growth
+from iot_edge_anomaly.benchmark.peers import PEERS, prepare
+from iot_edge_anomaly.benchmark.sketch import ScoreLine, Sketch, score_line, sketch
+from iot_edge_anomaly.benchmark.suites import Series, Split, load
 from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.detection.catalog import DETECTORS
-from iot_edge_anomaly.training.alarm_metrics import budget_threshold, judge
-from iot_edge_anomaly.training.baselines import standardised, without_holes
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
-from iot_edge_anomaly.training.metrics import auc_pr, period, vus_pr
-from iot_edge_anomaly.training.peak_memory import with_peak_growth
-from iot_edge_anomaly.training.peers import PEERS, prepare
-from iot_edge_anomaly.training.sketch import ScoreLine, Sketch, score_line, sketch
-from iot_edge_anomaly.training.suites import Series, Split, load
 
 METHODS = (*DETECTORS, *PEERS)
 CHUNK_ROWS = 4096

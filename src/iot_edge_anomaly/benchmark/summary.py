@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.benchmark_series import Run
-from iot_edge_anomaly.training.peers import PEERS, SEED
+from iot_edge_anomaly.benchmark.peers import PEERS, SEED
+from iot_edge_anomaly.benchmark.series import Run
 
 RESAMPLES = 2_000
 _MIDDLE_95 = (2.5, 97.5)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from iot_edge_anomaly.backtest.alarms import PastAlarm, held
+from iot_edge_anomaly.backtest.known_events import DAY_NS, Found, KnownEvent, judge, read_events
+from iot_edge_anomaly.backtest.times import NS, Times, lasting
 from iot_edge_anomaly.core.errors import ConfigError, IotEdgeAnomalyError
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Priority
-from iot_edge_anomaly.training.known_events import DAY_NS, Found, KnownEvent, judge, read_events
-from iot_edge_anomaly.training.past_alarms import PastAlarm, held
-from iot_edge_anomaly.training.past_times import NS, Times, lasting
 
 TIMES = np.arange(100) * NS
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from iot_edge_anomaly.benchmark.baselines import Baseline, Fitted, Vector, last_value, moving_zscore, run_in
+from iot_edge_anomaly.benchmark.yardsticks import averaged_autoregression, averaged_views
 from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.training.baselines import Baseline, Fitted, Vector, last_value, moving_zscore, run_in
-from iot_edge_anomaly.training.yardsticks import averaged_autoregression, averaged_views
 
 SEED = 0
 

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.resilience.environment import ONE_BLAS_THREAD
-from iot_edge_anomaly.training.benchmark_series import FALSE_ALARMS_PER_WEEK, METHODS, Run, SeriesResult, run_series
-from iot_edge_anomaly.training.benchmark_summary import (
+from iot_edge_anomaly.benchmark.peers import SEED, not_installed
+from iot_edge_anomaly.benchmark.series import FALSE_ALARMS_PER_WEEK, METHODS, Run, SeriesResult, run_series
+from iot_edge_anomaly.benchmark.sketch import Sketch
+from iot_edge_anomaly.benchmark.suites import Series, find_series
+from iot_edge_anomaly.benchmark.summary import (
     Figures,
     Standing,
     best_peer,
@@ -21,9 +22,8 @@ from iot_edge_anomaly.training.benchmark_summary import (
     suite_figures,
     suite_means,
 )
-from iot_edge_anomaly.training.peers import SEED, not_installed
-from iot_edge_anomaly.training.sketch import Sketch
-from iot_edge_anomaly.training.suites import Series, find_series
+from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.resilience.environment import ONE_BLAS_THREAD
 
 PROCESSES = 2
 _ONE_THREAD = {**ONE_BLAS_THREAD, "NUMBA_NUM_THREADS": "1"}

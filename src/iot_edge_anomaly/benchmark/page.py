@@ -6,9 +6,9 @@ One HTML file that loads nothing: style and drawings (SVG) stand in it.
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from iot_edge_anomaly.training.benchmark import Benchmark, Report
-from iot_edge_anomaly.training.line_plot import score_panel, sensor_panel
-from iot_edge_anomaly.training.sketch import Sketch
+from iot_edge_anomaly.benchmark.line_plot import score_panel, sensor_panel
+from iot_edge_anomaly.benchmark.run import Benchmark, Report
+from iot_edge_anomaly.benchmark.sketch import Sketch
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --faint: #8a929c; --paper: #fff; --event: #f7c9c4; --alarm: #b3261e;

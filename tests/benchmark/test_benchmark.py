@@ -12,15 +12,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from iot_edge_anomaly.benchmark import peers
+from iot_edge_anomaly.benchmark import series as series_room
+from iot_edge_anomaly.benchmark.baselines import Fitted
+from iot_edge_anomaly.benchmark.report import format_report, write_report
+from iot_edge_anomaly.benchmark.run import Report, run_benchmark
+from iot_edge_anomaly.benchmark.series import METHODS as ALL_METHODS
+from iot_edge_anomaly.benchmark.series import run_series
+from iot_edge_anomaly.benchmark.suites import Series, find_series, load
 from iot_edge_anomaly.component.detector import Scores
 from iot_edge_anomaly.core.errors import ConfigError, FatalError
-from iot_edge_anomaly.training import benchmark_series, peers
-from iot_edge_anomaly.training.baselines import Fitted
-from iot_edge_anomaly.training.benchmark import Report, run_benchmark
-from iot_edge_anomaly.training.benchmark_report import format_report, write_report
-from iot_edge_anomaly.training.benchmark_series import METHODS as ALL_METHODS
-from iot_edge_anomaly.training.benchmark_series import run_series
-from iot_edge_anomaly.training.suites import Series, find_series, load
 
 DATA = Path(os.environ.get("IOT_EDGE_ANOMALY_DATA", Path(__file__).parents[3] / "shared" / "data"))
 METHODS = ("linear", "moving-zscore")
@@ -131,8 +132,8 @@ class LooksAhead:
 def test_a_broken_promise_ends_the_run_and_is_named(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ahead = SimpleNamespace(fit=lambda *_, **__: LooksAhead())
     short = peers.Peer(lambda _: Fitted(np.ones(3), lambda rows: np.ones(len(rows) - 1)))
-    monkeypatch.setattr(benchmark_series, "DETECTORS", {"linear": ahead})
-    monkeypatch.setattr(benchmark_series, "PEERS", {"last-value": short})
+    monkeypatch.setattr(series_room, "DETECTORS", {"linear": ahead})
+    monkeypatch.setattr(series_room, "PEERS", {"last-value": short})
     with pytest.raises(FatalError, match=r"linear on made/x_train: the scores of a prefix are not the prefix"):
         run_benchmark(suite, ["linear"], processes=1)
     with pytest.raises(FatalError, match=r"last-value on made/x_train: not one finite score a row"):

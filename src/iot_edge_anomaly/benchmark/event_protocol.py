@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.alarm_metrics import Flags
-from iot_edge_anomaly.training.metrics import labelled_stretches
+from iot_edge_anomaly.benchmark.alarm_metrics import Flags
+from iot_edge_anomaly.benchmark.metrics import labelled_stretches
 
 
 class EventRule(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.past_times import NS, Times
+from iot_edge_anomaly.backtest.times import NS, Times
 
 WIDTH, LEFT, RIGHT = 900, 64, 8
 SCORE_HEIGHT, SENSOR_HEIGHT, AXIS_HEIGHT = 110, 120, 20

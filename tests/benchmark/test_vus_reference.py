@@ -7,7 +7,7 @@ module alone; NumPy 2.4.6, `np.Inf` set), which is too heavy to depend on.
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.training.metrics import vus_pr
+from iot_edge_anomaly.benchmark.metrics import vus_pr
 
 REFERENCE = [
     # seed, rows, events, width, VUS-PR

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_edge_anomaly.training.alarm_metrics import budget_threshold, f1, judge
+from iot_edge_anomaly.benchmark.alarm_metrics import budget_threshold, f1, judge
 
 
 def flags(text: str) -> np.ndarray:

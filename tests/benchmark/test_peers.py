@@ -5,11 +5,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.training.alarm_metrics import budget_threshold
-from iot_edge_anomaly.training.baselines import last_value, moving_zscore, run_in, standardised
-from iot_edge_anomaly.training.metrics import auc_pr
-from iot_edge_anomaly.training.peak_memory import with_peak_growth
-from iot_edge_anomaly.training.peers import PEERS
+from iot_edge_anomaly.benchmark.alarm_metrics import budget_threshold
+from iot_edge_anomaly.benchmark.baselines import last_value, moving_zscore, run_in, standardised
+from iot_edge_anomaly.benchmark.metrics import auc_pr
+from iot_edge_anomaly.benchmark.peak_memory import with_peak_growth
+from iot_edge_anomaly.benchmark.peers import PEERS
 
 NOT_CAUSAL = ("pyod-copod",)
 """Ranks each row among all rows to score; documented."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iot_edge_anomaly.training.metrics import DEFAULT_WIDTH, THRESHOLDS, auc_pr, period, vus_pr
+from iot_edge_anomaly.benchmark.metrics import DEFAULT_WIDTH, THRESHOLDS, auc_pr, period, vus_pr
 
 
 def plain_area(labels: np.ndarray, score: np.ndarray, width: int) -> float:

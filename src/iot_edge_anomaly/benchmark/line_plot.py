@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.sketch import Sketch
+from iot_edge_anomaly.benchmark.sketch import Sketch
 
 WIDTH, LEFT = 900, 60
 SENSOR_HEIGHT, SCORE_HEIGHT = 150, 80

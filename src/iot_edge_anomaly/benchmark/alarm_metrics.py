@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.metrics import labelled_stretches
+from iot_edge_anomaly.benchmark.metrics import labelled_stretches
 
 Flags = NDArray[np.bool_]
 

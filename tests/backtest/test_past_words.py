@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from backtest_pump import NS, STEP_NS, pump_past, pump_plan, pump_rows, with_fault  # type: ignore[import-not-found]
+from iot_edge_anomaly.backtest import times as times_room
+from iot_edge_anomaly.backtest import words as words_room
+from iot_edge_anomaly.backtest.page import backtest_page, telling
+from iot_edge_anomaly.backtest.plot import MOST_SCORE, Drawn, View, drawn, score_panel, sensor_panel, time_axis
+from iot_edge_anomaly.backtest.run import backtest
+from iot_edge_anomaly.backtest.times import Times
+from iot_edge_anomaly.backtest.words import sensor_words
 from iot_edge_anomaly.core.outcomes import Contributor
-from iot_edge_anomaly.training import past_times, past_words
-from iot_edge_anomaly.training.backtest import backtest
-from iot_edge_anomaly.training.backtest_page import backtest_page, telling
-from iot_edge_anomaly.training.past_plot import MOST_SCORE, Drawn, View, drawn, score_panel, sensor_panel, time_axis
-from iot_edge_anomaly.training.past_times import Times
-from iot_edge_anomaly.training.past_words import sensor_words
 
 FLOW = Drawn("flow", "m³/h", limits=(2.0, 99.0))
 
 
-@pytest.mark.parametrize("room", [past_times, past_words])
+@pytest.mark.parametrize("room", [times_room, words_room])
 def test_the_examples_hold(room: object) -> None:
     assert doctest.testmod(room).failed == 0  # type: ignore[arg-type]  # a module
 

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.training.benchmark_series import Run
-from iot_edge_anomaly.training.benchmark_summary import best_peer, standings, suite_figures, suite_means
+from iot_edge_anomaly.benchmark.series import Run
+from iot_edge_anomaly.benchmark.summary import best_peer, standings, suite_figures, suite_means
 
 METHODS = ("linear", "moving-zscore", "last-value")
 BLANK = Run("", "", "", 1, 100, 200, None, None, None, 0.0, 0, 2.0, 0, [], 0.0, 0.001, None)

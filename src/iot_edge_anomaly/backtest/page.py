@@ -8,14 +8,14 @@ from html import escape
 
 import numpy as np
 
-from iot_edge_anomaly.training.backtest import Outcome
-from iot_edge_anomaly.training.benchmark_page import STYLE
-from iot_edge_anomaly.training.known_events import Verdict
-from iot_edge_anomaly.training.line_plot import LINE_COLOURS
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_plot import Column, Drawn, View, score_panel, sensor_panel, time_axis
-from iot_edge_anomaly.training.past_times import Times
-from iot_edge_anomaly.training.past_words import SENSORS, end, found, why
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.known_events import Verdict
+from iot_edge_anomaly.backtest.plot import Column, Drawn, View, score_panel, sensor_panel, time_axis
+from iot_edge_anomaly.backtest.run import Outcome
+from iot_edge_anomaly.backtest.times import Times
+from iot_edge_anomaly.backtest.words import SENSORS, end, found, why
+from iot_edge_anomaly.benchmark.line_plot import LINE_COLOURS
+from iot_edge_anomaly.benchmark.page import STYLE
 
 MOST_FIGURES = 20
 MOST_LINES = 500

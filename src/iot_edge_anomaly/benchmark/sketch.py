@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.training.baselines import standardised
-from iot_edge_anomaly.training.metrics import labelled_stretches
-from iot_edge_anomaly.training.suites import Series, Split
+from iot_edge_anomaly.benchmark.baselines import standardised
+from iot_edge_anomaly.benchmark.metrics import labelled_stretches
+from iot_edge_anomaly.benchmark.suites import Series, Split
 
 COLUMNS = 800
 SENSORS = 3

@@ -27,13 +27,13 @@ from backtest_pump import (  # type: ignore[import-not-found]
 from iot_edge_anomaly.alarms.book import AlarmBook
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
 from iot_edge_anomaly.alarms.settings import AlarmSettings
+from iot_edge_anomaly.backtest import run as backtest_room
+from iot_edge_anomaly.backtest.alarms import PastAlarm
+from iot_edge_anomaly.backtest.file import read_past
+from iot_edge_anomaly.backtest.run import Outcome, Past, backtest
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.registry.artefact import unpack
-from iot_edge_anomaly.training import backtest as backtest_room
-from iot_edge_anomaly.training.backtest import Outcome, Past, backtest
 from iot_edge_anomaly.training.fit_file import fit_csv
-from iot_edge_anomaly.training.past_alarms import PastAlarm
-from iot_edge_anomaly.training.past_file import read_past
 from iot_edge_anomaly.training.score_file import score_csv
 
 TRAIN = 7 * DAY_ROWS

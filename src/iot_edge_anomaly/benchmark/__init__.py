@@ -1,0 +1,1 @@
+"""The benchmark of detectors on labelled suites: peers, yardsticks, metrics, tables and a page of plots."""
