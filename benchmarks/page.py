@@ -226,6 +226,8 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("demo_plant",), demo_plant),
     (("budget_kept",), page_promises.budget_kept),
     (("root_causes",), page_promises.root_causes),
+    (("dirty_lessons",), page_promises.dirty_lessons),
+    (("detector_speed",), page_promises.detector_speed),
     (("drift",), page_drift.drift),
 )
 NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (

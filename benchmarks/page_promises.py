@@ -92,3 +92,44 @@ def _percent(share: float | None) -> str:
 
 def _met(found: Results) -> str:
     return "Met." if found["met"] else f"**Not met: {'; '.join(found['complaints'])}.**"
+
+
+def dirty_lessons(results: Results) -> str:
+    """Return what faults in the training rows cost."""
+    found = results["dirty_lessons"]["figures"]
+    lines = ["| suite | clean lesson | dirty lesson |", "|---|---|---|"]
+    lines += [
+        f"| {suite} | {one['clean']:.3f} | {one['dirty']:.3f} |" for suite, one in sorted(found["suites"].items())
+    ]
+    lines.append(f"| **mean of suites** | **{found['clean']:.3f}** | **{found['dirty']:.3f}** |")
+    return (
+        f"## Dirty lessons\n\n`{results['dirty_lessons']['command']}`: {found['share']:.0%} of the training rows are "
+        "faults of all kinds, each in one sensor. VUS-PR:\n\n" + "\n".join(lines) + f"\n\nBar: moved by less than "
+        f"{found['bar']:.0%}; moved by {found['moved']:+.1%}. {'Met.' if found['met'] else '**Not met.**'}"
+    )
+
+
+def detector_speed(results: Results) -> str:
+    """Return how fast the detector is alone."""
+    found = results["detector_speed"]["figures"]
+    bars, trees = found["bars"], found["trees"]
+    lines = [
+        "| sensors | values a second, batches of 64 rows | a single row, p99 | fit of 4,500 rows |",
+        "|---|---|---|---|",
+    ]
+    for sensors, one in found["plants"].items():
+        row = f"{one['values_per_second']:,} | {one['row_p99_ms']:.2f} ms | {one['fit_seconds']:.2f} s"
+        lines.append(f"| {sensors} | {row} |")
+    beside = (
+        f"On asd {trees['times']:g} times the rows a second of River's half-space trees; {bars['times_the_trees']:g} "
+        "are the bar."
+        if "times" in trees
+        else f"Beside River's half-space trees: not measured, {trees['not_measured']}."
+    )
+    said = " ".join(f"**Not met: {complaint}.**" for complaint in found["complaints"]) or "All bars are met."
+    return (
+        f"## The detector alone\n\n`{results['detector_speed']['command']}`: scored and explained, on one core. Bars: "
+        f"{bars['values_per_second']:,.0f} values a second and {bars['row_p99_ms']:g} ms a row at 50 sensors.\n\n"
+        + "\n".join(lines)
+        + f"\n\n{beside} {said}"
+    )

@@ -13,6 +13,8 @@ from iot_edge_anomaly.detection.threshold import LEAST, threshold_for_budget
 SMOOTHING = np.array([0.3, 0.1, 0.03])
 """Weights of the newest row in the three averages."""
 
+_KEPT = 1.0 - SMOOTHING[:, None]
+
 SPREADS = 10.0
 """Averages are compared as many spreads above their medians as an alarm usually is."""
 
@@ -25,21 +27,23 @@ def smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[
 
     A row with nothing to judge leaves them. Of windows, either all have something to judge in a row or none.
     """
-    weights = SMOOTHING[:, None]
-    current = averages.copy()
-    trace = np.zeros((len(share), *averages.shape))
-    for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))):
-        current += weights * (share[row][..., None, :] - current)
-        trace[row] = current
-    return current, trace
+    pushed = SMOOTHING[:, None] * share[..., None, :]
+    trace = np.zeros(pushed.shape)
+    current = averages
+    for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))).tolist():
+        latest = trace[row]
+        np.multiply(current, _KEPT, out=latest)
+        latest += pushed[row]
+        current = latest
+    return current.copy(), trace
 
 
 def farthest(trace: Matrix, limits: NDArray[np.float64]) -> Matrix:
     """Return of each row what each sensor adds to the average that is farthest above its limit (above 1 in all)."""
-    parts = trace / limits[:, None]
+    parts = (trace / limits[:, None]).reshape(-1, *trace.shape[-2:])
     loudest = parts.sum(axis=-1).argmax(axis=-1)
-    chosen: Matrix = np.take_along_axis(parts, loudest[..., None, None], axis=-2)[..., 0, :]
-    return chosen
+    chosen: Matrix = parts[np.arange(len(parts)), loudest]
+    return chosen.reshape(*trace.shape[:-2], trace.shape[-1])
 
 
 def limits_for_budget(
