@@ -31,10 +31,14 @@ def test_the_longer_an_average_the_nearer_its_limit_to_what_is_usual(limits: np.
     assert limits[-1] > 1.0
 
 
-def test_what_sensors_contribute_is_the_loudest_average_and_nothing_else(limits: np.ndarray) -> None:
+def test_what_sensors_contribute_adds_up_to_the_loudest_average_and_is_shared_as_in_the_shortest(
+    limits: np.ndarray,
+) -> None:
     trace = np.abs(np.random.default_rng(2).normal(size=(50, 3, SENSORS)))
     chosen = farthest(trace, limits)
     np.testing.assert_allclose(chosen.sum(axis=-1), (trace.sum(axis=-1) / limits).max(axis=-1))
+    share = trace[:, 0] / trace[:, 0].sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(chosen / chosen.sum(axis=-1, keepdims=True), share)
     windows = np.stack((trace, trace[::-1]), axis=1)
     np.testing.assert_array_equal(farthest(windows, limits)[:, 0], chosen)
 

@@ -39,11 +39,14 @@ def smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[
 
 
 def farthest(trace: Matrix, limits: NDArray[np.float64]) -> Matrix:
-    """Return of each row what each sensor adds to the average that is farthest above its limit (above 1 in all)."""
-    parts = (trace / limits[:, None]).reshape(-1, *trace.shape[-2:])
-    loudest = parts.sum(axis=-1).argmax(axis=-1)
-    chosen: Matrix = parts[np.arange(len(parts)), loudest]
-    return chosen.reshape(*trace.shape[:-2], trace.shape[-1])
+    """Return of each row what each sensor adds to the average that is farthest above its limit (above 1 in all).
+
+    Who adds how much, the shortest average tells: in longer ones those who were odd before still have a part.
+    """
+    score = (trace.sum(axis=-1) / limits).max(axis=-1, keepdims=True)
+    shortest = trace[..., 0, :]
+    chosen: Matrix = shortest * (score / np.maximum(shortest.sum(axis=-1, keepdims=True), np.finfo(float).tiny))
+    return chosen
 
 
 def limits_for_budget(
