@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.detection.linear import fit
+from iot_edge_anomaly.detection.linear import SPEC, fit
 from iot_edge_anomaly.detection.places import NEIGHBOURS, PLACES, WINDOW_ROWS, distances, learned_places, places_of
 
 
@@ -42,3 +42,11 @@ def test_a_level_where_a_sensor_never_was_stays_an_alarm() -> None:
     _, scores = detector.score(detector.start(), rows)
     assert (scores.score[:5_000] <= 1).all()
     assert (scores.score[5_003:] > 1).mean() > 0.95
+
+
+@pytest.mark.parametrize("beside", [np.zeros((0, 2)), np.zeros((4, 3)), np.float64(1.0), np.zeros(2)])
+def test_a_model_without_places_is_refused(beside: np.ndarray) -> None:
+    rows = np.random.default_rng(3).normal(size=(100, 1))
+    arrays, parameters = SPEC.to_arrays(fit(rows, ("a",), rows_per_week=1e4, false_alarms_per_week=1.0))
+    with pytest.raises(ValueError, match="beside"):
+        SPEC.from_arrays({**arrays, "beside": np.asarray(beside)}, parameters)

@@ -27,7 +27,7 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]], parameters: Mapping[s
     sensors = _sensors(parameters.get("sensors"))
     level = _positive(parameters, "level")
     count = len(sensors)
-    places = len(arrays["beside"]) if "beside" in arrays else 0
+    places = max(arrays["beside"].size // 2, 1) if "beside" in arrays else 1
     shapes = {
         "mean": (count,),
         "deviation": (count,),

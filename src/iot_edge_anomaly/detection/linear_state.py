@@ -1,4 +1,4 @@
-"""What the linear detector carries from row to row: at most 120 bytes a sensor."""
+"""What the linear detector carries from row to row: 88 bytes a sensor, 568 of a single one."""
 
 import struct
 from dataclasses import dataclass
