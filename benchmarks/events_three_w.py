@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from benchmarks.alarm_stage import alarm_rows
 from benchmarks.event_scores import SEED, Part, read, scored
+from benchmarks.quiet_time import staged
 
 from iot_edge_anomaly.benchmark.alarm_metrics import Flags
 from iot_edge_anomaly.benchmark.event_protocol import (
@@ -77,7 +77,7 @@ def measure(folder: Path, sabotage: str | None = None, repeats: int = REPEATS) -
 
 def by_stage(part: Part) -> Flags:
     """Return the rows in which the alarm stage that ships has an alarm."""
-    return alarm_rows(part.score, part.interval_seconds)
+    return staged(part.score, part.interval_seconds).stands
 
 
 def by_score(part: Part) -> Flags:

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from benchmarks.alarm_stage import alarm_rows
+from benchmarks.quiet_time import staged
 from benchmarks.results import write
 
-from iot_edge_anomaly.benchmark.event_protocol import onsets
 from iot_edge_anomaly.component.detector import Matrix
 from iot_edge_anomaly.detection.linear import fit
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
@@ -84,7 +83,7 @@ def false_alarms(kind: str, learned: int, number: int) -> tuple[float, float]:
     names = tuple(f"s{column}" for column in range(rows.shape[1]))
     detector = fit(rows[:learned], names, rows_per_week=ROWS_PER_WEEK, false_alarms_per_week=PROMISED)
     _, scores = detector.score(detector.start(), rows)
-    raised = onsets(alarm_rows(scores.score[learned:], WEEK_SECONDS / ROWS_PER_WEEK))
+    raised = staged(scores.score[learned:], WEEK_SECONDS / ROWS_PER_WEEK).starts
     return len(raised) / WEEKS, float(detector.model.limits.mean())
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks import event_scores, events, events_three_w
-from benchmarks.alarm_stage import alarm_rows
 from benchmarks.event_scores import Part, delayed, shuffled
 from benchmarks.page_events import events as section
+from benchmarks.quiet_time import staged
 
 from iot_edge_anomaly.pipeline.settings import DEFAULTS
 
@@ -95,9 +95,9 @@ def test_alarms_come_after_the_on_delay_and_go_after_the_off_delay() -> None:
     score[60 : 60 + on - 1] = 9.0
     expected = np.zeros(100, bool)
     expected[10 + on - 1 : 30 + off - 1] = True
-    assert np.array_equal(alarm_rows(score), expected)
-    assert np.array_equal(alarm_rows(score, 300.0), expected)
-    assert not alarm_rows(np.zeros(5)).any()
+    assert np.array_equal(staged(score, 1.0).stands, expected)
+    assert np.array_equal(staged(score, 300.0).stands, expected)
+    assert not staged(np.zeros(5), 1.0).stands.any()
 
 
 def test_sabotaged_scores_are_the_same_scores_elsewhere() -> None:
