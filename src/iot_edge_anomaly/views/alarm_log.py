@@ -11,7 +11,9 @@ from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 MOST_ALARMS = 2_000
 """So many are kept of those that are over."""
 
-MOST_TRANSITIONS = 50
+MOST_TRANSITIONS = 8
+"""So many of the newest transitions of an alarm are kept; the records in the view database have all of them."""
+
 RAISE = Event.RAISE.value
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from iot_edge_anomaly.console.board import Line
 from iot_edge_anomaly.console.view import Tenants
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, Priority
 from iot_edge_anomaly.security.principal import Permission, Principal
 from iot_edge_anomaly.views.plant import AlarmView
 from iot_edge_anomaly.views.records import AlarmFilter, AlarmRecord
@@ -48,8 +48,14 @@ def newer(record: AlarmRecord, live: AlarmView | None) -> AlarmRecord:
     """Return a record with its alarm as it is now."""
     if live is None or live.latest.time_ns < record.alarm.latest.time_ns:
         return record
-    transitions = max(live.transitions, record.alarm.transitions, key=len)
-    return record._replace(alarm=live._replace(transitions=transitions))
+    return record._replace(alarm=live._replace(transitions=_joined(record.alarm.transitions, live.transitions)))
+
+
+def _joined(kept: tuple[AlarmEvent, ...], live: tuple[AlarmEvent, ...]) -> tuple[AlarmEvent, ...]:
+    """Put what came since behind what is kept; memory holds but the newest transitions."""
+    if not kept or kept[-1] not in live:
+        return max(kept, live, key=len)
+    return kept + live[live.index(kept[-1]) + 1 :]
 
 
 def place(record: AlarmRecord) -> Place:
