@@ -22,7 +22,7 @@ from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.environment import MEMORY_GIVEN_BACK, ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.environment import FEW_HOLES, MEMORY_GIVEN_BACK, ONE_BLAS_THREAD
 from iot_edge_anomaly.resilience.supervise import ProcessSpec
 from iot_edge_anomaly.views.settings import READER as VIEWS
 from iot_edge_anomaly.views.settings import READS as READ_BY_VIEWS
@@ -102,7 +102,8 @@ def roles(plan: Plan, ports: Ports) -> Iterator[ProcessSpec]:
         yield _role(plan, HISTORIAN)
     if has_console(plan):
         console = plan.settings.console
-        yield _role(plan, "console", port=ports.console, ready=_listening(console.host, ports.console))
+        is_there = _listening(console.host, ports.console)
+        yield _role(plan, "console", port=ports.console, ready=is_there, memory=MEMORY_GIVEN_BACK | FEW_HOLES)
     if plan.demo:
         for device in demo_devices():
             yield _role(plan, "device", device, name=device)
@@ -115,12 +116,13 @@ def _role(
     name: str | None = None,
     port: int | None = None,
     ready: Callable[[], Awaitable[None]] | None = None,
+    memory: Mapping[str, str] = MEMORY_GIVEN_BACK,
 ) -> ProcessSpec:
     argv = [sys.executable, "-m", "iot_edge_anomaly.cli.main", "run", role, *arguments]
     argv += ["--data-dir", str(plan.data_dir)]
     argv += ["--config", str(plan.config)] if plan.config else []
     argv += ["--demo"] if plan.demo else []
-    env = {**MEMORY_GIVEN_BACK, **os.environ, **ONE_BLAS_THREAD}
+    env = {**memory, **os.environ, **ONE_BLAS_THREAD}
     return ProcessSpec(name or role, tuple(argv), env=env, port=port, ready=ready)
 
 
