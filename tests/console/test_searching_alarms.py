@@ -128,3 +128,17 @@ def test_alarms_of_one_incident_stand_together_where_the_newest_is() -> None:
     other = record(learned_alarm("T9", 150 * NS), key=PUMP_1)
     incidents = by_incident([record(NEW), other, record(OLD), record(same)])
     assert [len(one.records) for one in incidents] == [1, 1, 2]
+
+
+def test_memory_that_holds_but_the_newest_transitions_goes_on_where_the_records_end() -> None:
+    seen, gone = then(OLD, "acknowledge", AlarmState.ACKNOWLEDGED, 5), then(OLD, "return", AlarmState.NORMAL, 9)
+    kept, live = record(OLD, seen), AlarmView(TANK, OLD, gone, (seen, gone))
+    (shown,) = merged([kept], {"T1": live}, AlarmFilter(DEMO))
+    assert shown.alarm.transitions == (OLD, seen, gone)
+
+
+def test_memory_that_is_far_ahead_of_the_records_is_shown_alone() -> None:
+    seen, gone = then(OLD, "acknowledge", AlarmState.ACKNOWLEDGED, 5), then(OLD, "return", AlarmState.NORMAL, 9)
+    live = AlarmView(TANK, OLD, gone, (seen, gone))
+    (shown,) = merged([record(OLD)], {"T1": live}, AlarmFilter(DEMO))
+    assert shown.alarm.transitions == (seen, gone)
