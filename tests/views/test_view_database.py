@@ -204,7 +204,10 @@ def test_of_an_alarm_that_flutters_the_newest_transitions_are_shown_and_the_rest
     kept = records(tmp_path / "views.db")
     found = kept.alarm("A1")
     assert found is not None
-    assert found.alarm == plant_of(history).alarm("A1")
+    assert [each.time_ns // NS for each in found.alarm.transitions] == list(range(150, 200))
+    (listed,) = kept.alarms(AlarmFilter("*"))
+    assert listed.alarm == plant_of(history).alarm("A1")
+    assert listed.alarm.transitions == found.alarm.transitions[-8:]
     assert len(kept.after(0, 0, 0, 1_000)) == 199, "sinks are handed all of them"
     later = [*history, at(31 * 86_400, event("A2", NORMAL, UNSEEN, 31 * 86_400))]
     written(tmp_path / "views.db", messages(later))

@@ -11,8 +11,8 @@ from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 MOST_ALARMS = 2_000
 """So many are kept of those that are over."""
 
-MOST_TRANSITIONS = 8
-"""So many of the newest transitions of an alarm are kept; the records in the view database have all of them."""
+LISTED_TRANSITIONS = 8
+"""So many of the newest transitions of an alarm are kept, and told in lists; the view database has all of them."""
 
 RAISE = Event.RAISE.value
 
@@ -45,7 +45,7 @@ class AlarmLog:
         name = event.alarm_id
         known = None if event.event == RAISE else self._alarms.get(name)
         raised, before = (known.raised, known.transitions) if known else (event, ())
-        self._alarms[name] = AlarmView(key, raised, event, (*before[1 - MOST_TRANSITIONS :], event))
+        self._alarms[name] = AlarmView(key, raised, event, (*before[1 - LISTED_TRANSITIONS :], event))
         if event.after is AlarmState.NORMAL:
             self._open.get(key, {}).pop(name, None)
             self._over[name] = None

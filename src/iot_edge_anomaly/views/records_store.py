@@ -14,7 +14,7 @@ from iot_edge_anomaly.component.sink import Posting
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent
 from iot_edge_anomaly.storage.database import reading
-from iot_edge_anomaly.views.alarm_log import AlarmView
+from iot_edge_anomaly.views.alarm_log import LISTED_TRANSITIONS, AlarmView
 from iot_edge_anomaly.views.alarm_query import bounded, in_bounds, is_storable, query
 from iot_edge_anomaly.views.alarm_rows import in_parts
 from iot_edge_anomaly.views.likeness import likeness
@@ -40,7 +40,10 @@ _events = msgspec.msgpack.Decoder(AlarmEvent)
 
 
 class Records:
-    """What stands in the view database. Every call raises UnavailableError while it cannot be read."""
+    """What stands in the view database. Every call raises UnavailableError while it cannot be read.
+
+    An alarm that is asked for alone comes with more of its transitions than one in a list.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -57,7 +60,7 @@ class Records:
             return None
         with reading(self._engine) as connection:
             found = connection.execute(select(ALARMS).where(ALARMS.c.alarm_id == alarm_id)).mappings().all()
-            return next(iter(_records(connection, found)), None)
+            return next(iter(_records(connection, found, SHOWN_TRANSITIONS)), None)
 
     def incident(self, incident_id: str) -> list[AlarmRecord]:
         """Return the alarms of an incident in the order they were raised, at most 1,000."""
@@ -137,10 +140,12 @@ class Records:
             return [_posting(row) for row in connection.execute(statement).mappings()]
 
 
-def _records(connection: Connection, alarms: Sequence[RowMapping]) -> list[AlarmRecord]:
+def _records(
+    connection: Connection, alarms: Sequence[RowMapping], most_transitions: int = LISTED_TRANSITIONS
+) -> list[AlarmRecord]:
     """Return alarms with the first and the newest of their transitions, in the order given."""
     events: dict[str, list[tuple[int, AlarmEvent]]] = {}
-    shown = TRANSITIONS.c.ordinal > ALARMS.c.transitions - SHOWN_TRANSITIONS
+    shown = TRANSITIONS.c.ordinal > ALARMS.c.transitions - most_transitions
     joined = TRANSITIONS.join(ALARMS, TRANSITIONS.c.alarm_id == ALARMS.c.alarm_id)
     columns = (TRANSITIONS.c.alarm_id, TRANSITIONS.c.ordinal, TRANSITIONS.c.event)
     for part in in_parts(alarm["alarm_id"] for alarm in alarms):
@@ -148,12 +153,12 @@ def _records(connection: Connection, alarms: Sequence[RowMapping]) -> list[Alarm
         statement = select(*columns).select_from(joined).where(is_wanted).order_by(*columns[:2])
         for alarm_id, ordinal, data in connection.execute(statement):
             events.setdefault(alarm_id, []).append((ordinal, _events.decode(data)))
-    return [_record(alarm, events[alarm["alarm_id"]]) for alarm in alarms]
+    return [_record(alarm, events[alarm["alarm_id"]], most_transitions) for alarm in alarms]
 
 
-def _record(alarm: RowMapping, events: Sequence[tuple[int, AlarmEvent]]) -> AlarmRecord:
+def _record(alarm: RowMapping, events: Sequence[tuple[int, AlarmEvent]], most_transitions: int) -> AlarmRecord:
     key = AssetKey(alarm["tenant"], alarm["asset"])
-    newest = tuple(event for ordinal, event in events if ordinal > alarm["transitions"] - SHOWN_TRANSITIONS)
+    newest = tuple(event for ordinal, event in events if ordinal > alarm["transitions"] - most_transitions)
     view = AlarmView(key, events[0][1], events[-1][1], newest)
     return AlarmRecord(view, verdict_of(alarm) if alarm["verdict"] else None)
 
