@@ -24,7 +24,7 @@ def to_arrays(detector: Detector) -> tuple[Mapping[str, NDArray[np.generic]], Ma
 
 def from_arrays(arrays: Mapping[str, NDArray[np.generic]], parameters: Mapping[str, object]) -> LinearDetector:
     """Read a linear detector back. Raises ValueError when the parts do not fit together."""
-    sensors = _sensors(parameters.get("sensors"))
+    sensors = sensors_of(parameters)
     level = _positive(parameters, "level")
     count = len(sensors)
     places = max(arrays["beside"].size // 2, 1) if "beside" in arrays else 1
@@ -48,7 +48,9 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]], parameters: Mapping[s
     return LinearDetector(LinearModel(sensors=sensors, alive=alive, level=level, **floats))
 
 
-def _sensors(value: object) -> tuple[str, ...]:
+def sensors_of(parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names of the sensors. Raises ValueError."""
+    value = parameters.get("sensors")
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         raise ValueError("`sensors` must be a list of names")
     return tuple(value)

@@ -7,7 +7,7 @@ over views and sensors, and smoothed by three exponential averages, each with it
 Hoerl & Kennard (1970) for ridge regression, Lauritzen (1996, ch. 5) for all leave-one-out regressions off one inverse.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ CLIP = 20.0
 """Standardised values are clipped here: one wild reading must not drown all others."""
 
 NEAR_LAGS = (1, 2, 3)
+
+LEAST_TOTAL = 1e-300
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,15 @@ class LinearDetector:
     def restore(self, state: bytes) -> LinearState:
         """Read a state. Raises ValueError if it is not of this model's shape."""
         return LinearState.from_bytes(state, self.model.depth, len(self.sensors))
+
+    def resume(self, state: LinearState) -> LinearState:
+        """Return the state after an interruption: no row is known that the next one could follow from.
+
+        How odd rows have been of late stays, but for what was in alarm: that must show itself again.
+        """
+        totals = state.averages.sum(axis=1)
+        averages = state.averages * np.minimum(self.model.limits / np.maximum(totals, LEAST_TOTAL), 1.0)[:, None]
+        return replace(self.start(), averages=averages, means=state.means.ended(), allowance=state.allowance)
 
     def score(self, state: DetectorState, rows: Matrix) -> tuple[LinearState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""

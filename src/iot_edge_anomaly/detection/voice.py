@@ -78,9 +78,12 @@ class Means(NamedTuple):
         steps = np.where(counts[..., None, :], np.minimum(deviations, FARTHEST * self.now) - self.now, 0.0)
         steps[0] += self.pending
         pending = np.add.accumulate(steps)[-1] if len(steps) > 1 else steps[0]
-        if ends_block:
-            return Means.of(self.now + RATE * pending, np.zeros_like(pending))
-        return self._replace(pending=pending)
+        after = self._replace(pending=pending)
+        return after.ended() if ends_block else after
+
+    def ended(self) -> "Means":
+        """Return the means with the block as it is ended here: another begins."""
+        return Means.of(self.now + RATE * self.pending, np.zeros_like(self.pending))
 
 
 def adapt(deviations: Matrix, known: NDArray[np.bool_]) -> Matrix:

@@ -24,7 +24,9 @@ MANIFEST = "manifest.json"
 MAX_BYTES = 256 * 1024 * 1024
 """Neither the file nor what it unpacks to may be larger."""
 
-MAX_ARRAYS = 64
+MAX_ARRAYS = 128
+"""Twelve operating states of nine arrays each, and what is usual."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
