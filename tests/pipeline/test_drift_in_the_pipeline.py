@@ -159,11 +159,12 @@ def test_states_of_before_are_read() -> None:
     run = Run([CONFIGURED, activated(), *rows_of(CALM[:200])])
     asset = run.state.assets[KEY]
     stored = dump_asset(asset)
-    older = msgspec.msgpack.encode(msgspec.msgpack.decode(stored)[:-1])
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(stored)[:11])
     read = load_asset(KEY, older, asset.profile)
     assert read.stored_drift == b""
     assert load_asset(KEY, stored, asset.profile).stored_drift == asset.drift.to_bytes()  # type: ignore[union-attr]
-    newer = msgspec.msgpack.encode([*msgspec.msgpack.decode(stored)[:-1], b"drf9 of tomorrow"])
+    before, after = msgspec.msgpack.decode(stored)[:11], msgspec.msgpack.decode(stored)[12:]
+    newer = msgspec.msgpack.encode([*before, b"drf9 of tomorrow", *after])
     assert dump_asset(load_asset(KEY, newer, asset.profile)) == newer
 
 

@@ -182,7 +182,8 @@ class FitRequest(msgspec.Struct, frozen=True, array_like=True):
     """Asks a trainer for a model from this asset's rows.
 
     `first_seq` and `last_seq` are the READINGS range that holds them; of the rows only those with a time inside one
-    of `spans` (closed, ns UTC) may be learned from: the learning gate.
+    of `spans` (closed, ns UTC) may be learned from: the learning gate. Where `state_sensor` tells the operating state,
+    `states` says in which one the machine was during each span; a state settled for `settle_seconds` before it.
     """
 
     first_seq: int
@@ -191,6 +192,9 @@ class FitRequest(msgspec.Struct, frozen=True, array_like=True):
     false_alarms_per_week: float
     detector: str
     why: str
+    state_sensor: str = ""
+    states: tuple[float, ...] = ()
+    settle_seconds: float = 0.0
 
 
 class AssetOutcome(msgspec.Struct, frozen=True, array_like=True):

@@ -38,9 +38,12 @@ def hold_last(
     time_ns: NDArray[np.int64],
     last_value: NDArray[np.float64],
     last_ns: NDArray[np.int64],
-    hold_ns: int,
+    hold_ns: int | NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return values with short holes filled by the last value, and last value and its time after all rows."""
+    """Return values with short holes filled by the last value, and last value and its time after all rows.
+
+    `hold_ns`: how long a hole may be that is filled, of all sensors or (k,) of each.
+    """
     fresh = np.isfinite(values)
     if fresh.all():
         return values, values[-1].copy(), np.full(values.shape[1], time_ns[-1])

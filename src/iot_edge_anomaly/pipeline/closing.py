@@ -13,7 +13,7 @@ from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix,
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
-from iot_edge_anomaly.pipeline import drifting, learning
+from iot_edge_anomaly.pipeline import drifting, judging, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
 from iot_edge_anomaly.quality.checks import stuck_seconds
@@ -63,15 +63,20 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     is_awaited = _notice_vanished(asset, frame, draft)
     if asset.model and asset.detector is None and asset.model not in models:
         _give_up_model(asset, draft, int(frame.time_ns[0]), seq)
-    scores = _score(asset, frame.values, models, draft)
+    detector = _ready_detector(asset, models, draft)
+    seen, notices = judging.see(asset, frame.time_ns, frame.values)
+    notices += judging.unknown_states(detector, asset, frame.time_ns, seen)
+    scores = _score(asset, detector, judging.shown_to(detector, asset, frame.values, seen))
     quality = _row_quality(frame.values, is_awaited)
     if draft.has_room(len(quality), tuple(asset.sensors)):
         draft.rows.append(_rows(asset, frame, scores, quality))
-    may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & (quality != _REJECTED)
-    if drifts := drifting.watch(asset, frame.time_ns, frame.values, scores, quality != _REJECTED):
-        draft.notices[said:] = sorted(draft.notices[said:] + drifts, key=lambda notice: notice.time_ns)
+    is_there = quality != _REJECTED
+    may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & is_there & seen.is_judged
+    is_fit = is_there & judging.are_known(detector, asset, seen)
+    if notices := notices + drifting.watch(asset, frame.time_ns, frame.values, scores, is_fit):
+        draft.notices[said:] = sorted(draft.notices[said:] + notices, key=lambda notice: notice.time_ns)
     if asset.learning.since_seq:
-        draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seq) or draft.fit_request
+        draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seen.state, seq) or draft.fit_request
 
 
 def release(asset: Asset, draft: Draft) -> Ready | None:
@@ -126,14 +131,13 @@ def fuse(asset: Asset, ready: Ready) -> Frame:
         _, channels.raw_value, _ = hold_last(raw, time_ns, channels.raw_value, channels.last_ns, 0)
         trusted = np.where(stuck > 0, np.nan, raw)
     held, channels.last_value, channels.last_ns = hold_last(
-        trusted, time_ns, channels.last_value, channels.last_ns, profile.hold_ns
+        trusted, time_ns, channels.last_value, channels.last_ns, profile.holds_ns
     )
     return Frame(time_ns, raw, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
 
 
-def _score(asset: Asset, values: Matrix, models: Mapping[str, Detector], draft: Draft) -> Scores:
+def _score(asset: Asset, detector: Detector, values: Matrix) -> Scores:
     """Score with the model of the asset, or with the cold start; sensors that it does not know contribute nothing."""
-    detector = _ready_detector(asset, models, draft)
     if detector.sensors == tuple(asset.sensors):
         asset.detector_state, scores = detector.score(asset.detector_state, values)  # type: ignore[arg-type]
         return scores

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.core.outcomes import FitRequest, Phase
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Learning
 
+NS = 1_000_000_000
 MOST_SPANS = 256
 AFTER_FAILURE = 2
 """How many times as many rows are gathered before the next attempt after a fit that failed."""
@@ -27,11 +28,13 @@ FIRST_MODEL = "first model"
 NEW_NORMAL = "new normal"
 NEW_SENSOR = "new sensor"
 NEW_GRID = "new grid"
+NEW_STATES = "new states"
 
 
 def begin(asset: Asset, seq: int, why: str) -> None:
     """Start to gather rows from this input message on."""
-    asset.learning = Learning(seq, why, asset.profile.learn_rows)
+    states = asset.profile.states
+    asset.learning = Learning(seq, why, asset.profile.learn_rows, state_sensor=states.sensor if states else "")
 
 
 def begin_anew(asset: Asset, seq: int, why: str) -> None:
@@ -41,14 +44,21 @@ def begin_anew(asset: Asset, seq: int, why: str) -> None:
         asset.phase = Phase.PROVISIONAL
 
 
-def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_], last_seq: int) -> FitRequest | None:
+def learn(
+    asset: Asset,
+    time_ns: NDArray[np.int64],
+    may_learn: NDArray[np.bool_],
+    state: NDArray[np.float64],
+    last_seq: int,
+) -> FitRequest | None:
     """Take n rows in time order towards a fit, those that may be learned from; ask for it once there are enough.
 
-    `last_seq`: no later message is needed to work these rows out again.
+    `state` (n,): in which state the machine was, if a sensor tells it. `last_seq`: no later message is needed to work
+    these rows out again.
     """
     learning, is_due = asset.learning, False
     if not learning.is_asked:
-        may_learn = may_learn[_gather(learning, time_ns, may_learn) :]
+        may_learn = may_learn[_gather(learning, time_ns, may_learn, state) :]
         is_due = learning.is_asked = learning.rows >= learning.needed
     if learning.is_asked:
         times, learning.unanswered = divmod(learning.unanswered + int(may_learn.sum()), PATIENCE * learning.needed)
@@ -56,32 +66,53 @@ def learn(asset: Asset, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]
     return _request(asset, last_seq) if is_due else None
 
 
-def _gather(learning: Learning, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_]) -> int:
+def _gather(
+    learning: Learning, time_ns: NDArray[np.int64], may_learn: NDArray[np.bool_], state: NDArray[np.float64]
+) -> int:
     """Take rows in, up to what is needed; return up to which of them."""
-    edges = np.flatnonzero(np.diff(may_learn, prepend=False, append=False)).tolist()
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+    tells_state = bool(learning.state_sensor)
+    for start, stop in _runs(may_learn, state if tells_state else None):
         stop = min(stop, start + learning.needed - learning.rows)
         first, last, rows = int(time_ns[start]), int(time_ns[stop - 1]), stop - start
-        if learning.is_open and start == 0:
+        if learning.is_open and start == 0 and (not tells_state or learning.states[-1] == state[0]):
             first, _, before = learning.spans.pop()
             learning.spans.append((first, last, before + rows))
         else:
             learning.spans.append((first, last, rows))
+            learning.states += [float(state[start])] if tells_state else []
         learning.rows += rows
         if learning.rows >= learning.needed:
             learning.is_open = False
             return stop
         if len(learning.spans) > MOST_SPANS:
             learning.rows -= learning.spans.pop(0)[2]
+            learning.states = learning.states[1:]
     learning.is_open = bool(may_learn[-1])
     return len(time_ns)
+
+
+def _runs(may_learn: NDArray[np.bool_], state: NDArray[np.float64] | None) -> list[tuple[int, int]]:
+    """Return from which row to before which one all may be learned from, in one state each."""
+    edges = np.flatnonzero(np.diff(may_learn, prepend=False, append=False))
+    if state is not None:
+        within = np.flatnonzero(may_learn[1:] & may_learn[:-1] & (state[1:] != state[:-1])) + 1
+        edges = np.sort(np.concatenate((edges, within, within)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _request(asset: Asset, last_seq: int) -> FitRequest:
     learning, profile = asset.learning, asset.profile
     spans = tuple((first, last) for first, last, _ in learning.spans)
     return FitRequest(
-        learning.since_seq, last_seq, spans, profile.false_alarms_per_week, profile.detector, learning.why
+        learning.since_seq,
+        last_seq,
+        spans,
+        profile.false_alarms_per_week,
+        profile.detector,
+        learning.why,
+        learning.state_sensor,
+        tuple(learning.states),
+        profile.states.settle_ns / NS if profile.states else 0.0,
     )
 
 
@@ -97,7 +128,7 @@ def fit_failed(asset: Asset, seq: int, *, wants_more: bool) -> bool:
 
 def is_outdated(asset: Asset) -> bool:
     """Tell whether an answer of the trainer is to a request from before all was to be learned anew."""
-    return asset.learning.why in (NEW_NORMAL, NEW_GRID) and not asset.learning.is_asked
+    return asset.learning.why in (NEW_NORMAL, NEW_GRID, NEW_STATES) and not asset.learning.is_asked
 
 
 def activate(asset: Asset, digest: str) -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, sensor_settings, settings_for
 from iot_edge_anomaly.quality.checks import Ranges
 
@@ -17,7 +18,7 @@ _KINDS = (("HH", "high_high_limit"), ("H", "high_limit"), ("L", "low_limit"), ("
 
 @dataclass(frozen=True)
 class Profile:
-    """Times in ns; arrays have one entry a sensor."""
+    """Times in ns; arrays have one entry a sensor. `states`: how operating states are told; None: they are not."""
 
     settings: AssetSettings
     version: str
@@ -30,15 +31,19 @@ class Profile:
     ranges: Ranges
     stuck_limit: NDArray[np.float64]
     watches_stuck: bool
+    holds_ns: NDArray[np.int64]
     silence_ns: NDArray[np.int64]
     vanish_ns: NDArray[np.int64]
     alarms: AlarmSettings
+    states: StateRule | None = None
 
     def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
         """Return the profile for these sensors."""
         known = [sensor_settings(self.settings, sensor) for sensor in sensors]
         stuck_limit = np.array([one.stuck_seconds or 0.0 for one in known])
         silence_ns = np.array([round((one.silence_seconds or 0.0) * NS) or NEVER_NS for one in known], np.int64)
+        lasts = np.array([self.states is not None and sensor == self.states.sensor for sensor in sensors], bool)
+        holds_ns = np.where(lasts, NEVER_NS, self.hold_ns)
         return replace(
             self,
             ranges=Ranges(
@@ -47,8 +52,9 @@ class Profile:
             ),
             stuck_limit=stuck_limit,
             watches_stuck=bool((stuck_limit > 0).any()),
+            holds_ns=holds_ns,
             silence_ns=silence_ns,
-            vanish_ns=np.maximum(np.where(silence_ns == NEVER_NS, 0, silence_ns), self.hold_ns),
+            vanish_ns=np.maximum(np.where(silence_ns == NEVER_NS, 0, silence_ns), holds_ns),
             alarms=_alarm_settings(self, dict(zip(sensors, known, strict=True))),
         )
 
@@ -70,8 +76,16 @@ def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Pro
         False,
         np.empty(0, np.int64),
         np.empty(0, np.int64),
+        np.empty(0, np.int64),
         AlarmSettings(settings.on_delay_rows or 1, settings.off_delay_rows or 1, (), {}, {}, version),
+        _states(settings),
     )
+
+
+def _states(settings: AssetSettings) -> StateRule | None:
+    if not settings.state_sensor:
+        return None
+    return StateRule(settings.state_sensor, settings.judged_states or (), round((settings.settle_seconds or 0.0) * NS))
 
 
 def _alarm_settings(profile: Profile, sensors: dict[str, SensorSettings]) -> AlarmSettings:

@@ -86,6 +86,18 @@ class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
         Meta(description="So many rows in a row must be normal before an alarm ends."),
     ] = None
+    state_sensor: Annotated[
+        str | None,
+        Meta(description="The sensor that says, by a number, in which state the machine is; empty: none does."),
+    ] = None
+    judged_states: Annotated[
+        tuple[Finite, ...] | None,
+        Meta(description="In which states rows are judged and learned from, such as `[1, 2]`; empty: in all of them."),
+    ] = None
+    settle_seconds: Annotated[
+        NotNegative | None,
+        Meta(description="After each change of the state nothing is judged for so long. Not without a `state_sensor`."),
+    ] = None
     sensors: Annotated[
         dict[str, SensorSettings], Meta(description="What is known of sensors, by name or pattern such as `temp_*`.")
     ] = {}
@@ -102,6 +114,9 @@ DEFAULTS = AssetSettings(
     detector="linear",
     on_delay_rows=3,
     off_delay_rows=10,
+    state_sensor="",
+    judged_states=(),
+    settle_seconds=30.0,
 )
 """What holds where no rule says otherwise. A `stuck_seconds` or `silence_seconds` of 0 switches that watch off."""
 
@@ -120,9 +135,13 @@ def settings_for(key: AssetKey, rules: tuple[AssetRule, ...]) -> AssetSettings:
 
 
 def sensor_settings(settings: AssetSettings, sensor: str) -> SensorSettings:
-    """Return what is known of a sensor; `sensors` keys are patterns, later ones win key by key."""
+    """Return what is known of a sensor; `sensors` keys are patterns, later ones win key by key.
+
+    A state lasts: its sensor is not stuck unless it is named.
+    """
     matching = (known for pattern, known in settings.sensors.items() if fnmatchcase(sensor, pattern))
-    start = SensorSettings(stuck_seconds=settings.stuck_seconds, silence_seconds=settings.silence_seconds)
+    stuck_seconds = 0.0 if sensor == settings.state_sensor else settings.stuck_seconds
+    start = SensorSettings(stuck_seconds=stuck_seconds, silence_seconds=settings.silence_seconds)
     return reduce(_over_sensor, matching, start)
 
 

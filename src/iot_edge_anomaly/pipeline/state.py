@@ -13,6 +13,7 @@ from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import Phase
 from iot_edge_anomaly.detection.drift import Watch
 from iot_edge_anomaly.pipeline.identity import Identity
+from iot_edge_anomaly.pipeline.operating import Operating
 from iot_edge_anomaly.pipeline.profile import Profile
 from iot_edge_anomaly.pipeline.settings import AssetRule
 
@@ -32,8 +33,8 @@ class Source(msgspec.Struct, array_like=True):
 class Learning(msgspec.Struct, array_like=True):
     """What has been gathered towards a fit. `since_seq` 0: nothing to be learned.
 
-    `spans`: first and last time of each run of rows that may be learned from, and how many there are. `unanswered`
-    counts such rows since a model was asked for.
+    `spans`: first and last time of each run of rows that may be learned from, and how many there are. Where a sensor
+    tells the state, a run is of one state: `states` has it. `unanswered` counts such rows since a model was asked for.
     """
 
     since_seq: int = 0
@@ -44,6 +45,8 @@ class Learning(msgspec.Struct, array_like=True):
     is_open: bool = False
     is_asked: bool = False
     unanswered: int = 0
+    states: list[float] = []
+    state_sensor: str = ""
 
 
 @dataclass
@@ -114,6 +117,7 @@ class Asset:
     stored_detector_state: bytes = b""
     drift: Watch | None = None
     stored_drift: bytes = b""
+    operating: Operating = field(default_factory=Operating)
     columns: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict)
 
     def add_sensors(self, names: list[str]) -> None:
@@ -126,9 +130,10 @@ class Asset:
         self.profile = self.profile.for_sensors(tuple(self.sensors))
 
     def forget_detector(self) -> None:
-        """Start scoring anew, and watching for drift."""
+        """Start scoring anew, and watching for drift; another model may know other states."""
         self.detector, self.detector_state, self.stored_detector_state = None, None, b""
         self.drift, self.stored_drift = None, b""
+        self.operating = msgspec.structs.replace(self.operating, told=())
 
     @property
     def vanished(self) -> set[str]:
@@ -188,6 +193,7 @@ class _AssetRecord(msgspec.Struct, array_like=True):
     learning: Learning
     detector_state: bytes
     drift: bytes = b""
+    operating: Operating = Operating()
 
 
 def dump_asset(asset: Asset) -> bytes:
@@ -208,6 +214,7 @@ def dump_asset(asset: Asset) -> bytes:
         asset.learning,
         asset.stored_detector_state if state is None else state.to_bytes(),
         asset.stored_drift if asset.drift is None else asset.drift.to_bytes(),
+        asset.operating,
     )
     return msgspec.msgpack.encode(record)
 
@@ -243,4 +250,5 @@ def load_asset(key: AssetKey, data: bytes, profile: Profile) -> Asset:
         record.learning,
         stored_detector_state=record.detector_state,
         stored_drift=record.drift,
+        operating=record.operating,
     )

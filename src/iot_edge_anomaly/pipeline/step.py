@@ -29,6 +29,7 @@ from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
 from iot_edge_anomaly.pipeline.controls import obey
 from iot_edge_anomaly.pipeline.draft import MOST_ROW_BYTES, Draft, Room
+from iot_edge_anomaly.pipeline.operating import Operating, StateRule
 from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import pack_rules, unpack_rules
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, PartitionState, dump_asset, load_asset
@@ -201,12 +202,13 @@ class _Run:
             asset, draft = self._open(key)
             flush(asset, draft, self.models, seq)
             profile = profile_of(key, self.state.rules, control.version).for_sensors(tuple(asset.sensors))
-            is_other_grid = profile.grid_ns != asset.profile.grid_ns
+            before, is_other_grid = asset.profile.states, profile.grid_ns != asset.profile.grid_ns
             if is_other_grid:
                 self._leave_grid(asset, draft, profile.grid_ns, control, seq)
             asset.profile = profile
             if is_other_grid:
                 learning.begin_anew(asset, seq, learning.NEW_GRID)
+            _take_states(asset, before, seq)
 
     def _leave_grid(self, asset: Asset, draft: Draft, grid_ns: int, control: PlantConfigured, seq: int) -> None:
         """Close every cell of the grid there was, and let the new one begin behind them."""
@@ -224,6 +226,18 @@ class _Run:
         asset, draft = self._open(key)
         flush(asset, draft, self.models, seq)
         obey(asset, control, draft, self.models, seq)
+
+
+def _take_states(asset: Asset, before: StateRule | None, seq: int) -> None:
+    """See to it that other states than before are told, and learned; the model there is goes on until then."""
+    now = asset.profile.states
+    if (before and before.sensor) != (now and now.sensor):
+        asset.operating = Operating()
+    elif (before and before.judged) == (now and now.judged):
+        return
+    if asset.model or asset.learning.since_seq:
+        why = asset.learning.why
+        learning.begin(asset, seq, why if why in (learning.NEW_NORMAL, learning.NEW_GRID) else learning.NEW_STATES)
 
 
 def _minds_time(asset: Asset, now_ns: int, since_ns: int) -> bool:

@@ -1,15 +1,18 @@
 """From stored input to a model: clean and fuse again, as the pipeline did, keep what may be learned from, and fit."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.component.detector import Detector, Matrix
+from iot_edge_anomaly.component.detector import Detector, Fit, Matrix
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
+from iot_edge_anomaly.detection import by_state, by_state_model, linear_model
+from iot_edge_anomaly.detection.by_state_model import UNTOLD, States
 from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.detection.usual import learn
 from iot_edge_anomaly.detection.watched import WatchedDetector
@@ -25,24 +28,44 @@ LONGEST_STEP = 5
 
 
 class Lesson(NamedTuple):
-    """Rows to learn from, n by k, in time order; `starts` marks rows that do not follow the one before them."""
+    """Rows to learn from, n by k, in time order; `starts` marks rows that do not follow the one before them.
+
+    `states`: which of the sensors tells the operating state.
+    """
 
     sensors: tuple[str, ...]
     time_ns: NDArray[np.int64]
     rows: Matrix
     starts: NDArray[np.bool_]
     rows_per_week: float
+    states: States = UNTOLD
 
 
 def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...], request: FitRequest) -> Lesson:
     """Return the rows of an asset that the learning gate let through. Raises ValueError when there are none."""
     sensors, time_ns, values = fused_rows(envelopes, key, rules)
-    inside = np.zeros(len(time_ns), bool)
-    for start, end in request.spans:
-        inside[np.searchsorted(time_ns, start) : np.searchsorted(time_ns, end, "right")] = True
+    inside, state = np.zeros(len(time_ns), bool), np.full(len(time_ns), np.nan)
+    for number, (start, end) in enumerate(request.spans):
+        span = slice(np.searchsorted(time_ns, start), np.searchsorted(time_ns, end, "right"))
+        inside[span] = True
+        state[span] = request.states[number] if request.states else np.nan
     if not inside.any():
         raise ValueError("none of the rows asked for is in the store any more")
-    return lesson_of(sensors, time_ns, values, inside)
+    if not request.state_sensor:
+        return lesson_of(sensors, time_ns, values, inside)
+    states = States(request.state_sensor, request.settle_seconds)
+    return lesson_of(*with_state(sensors, time_ns, values, state, states.sensor), inside)._replace(states=states)
+
+
+def with_state(
+    sensors: tuple[str, ...], time_ns: NDArray[np.int64], values: Matrix, state: NDArray[np.float64], sensor: str
+) -> tuple[tuple[str, ...], NDArray[np.int64], Matrix]:
+    """Put the state (n,) into the column of its sensor, which may have told it before the first of these rows only."""
+    if sensor not in sensors:
+        return (*sensors, sensor), time_ns, np.column_stack((values, state))
+    values = values.copy()
+    values[:, sensors.index(sensor)] = state
+    return sensors, time_ns, values
 
 
 def lesson_of(
@@ -65,7 +88,7 @@ def lesson_of(
 
 def learned(lesson: Lesson, detector: str, false_alarms_per_week: float) -> Detector:
     """Fit a detector. Raises ValueError, ConfigError."""
-    return detector_spec(detector).fit(
+    return method(detector, lesson.states)(
         lesson.rows,
         lesson.sensors,
         rows_per_week=lesson.rows_per_week,
@@ -74,11 +97,19 @@ def learned(lesson: Lesson, detector: str, false_alarms_per_week: float) -> Dete
     )
 
 
+def method(detector: str, states: States) -> Fit:
+    """Return how a detector is fitted: *linear* anew for each state, where a sensor tells it. Raises ConfigError."""
+    spec = detector_spec(detector)
+    if not states.sensor or detector not in (linear_model.NAME, by_state_model.NAME):
+        return spec.fit
+    return partial(by_state.fit, states=states)
+
+
 def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...], request: FitRequest) -> bytes:
     """Fit and pack; the same input gives the same bytes. Raises ValueError, ConfigError."""
     lesson = gather(envelopes, key, rules, request)
     detector = learned(lesson, request.detector, request.false_alarms_per_week)
-    fit_detector = detector_spec(request.detector).fit
+    fit_detector = method(request.detector, lesson.states)
     errors = held_out_errors(fit_detector, lesson.rows, lesson.sensors, lesson.rows_per_week, lesson.starts)
     facts = TrainingFacts(
         rows=len(lesson.rows),
@@ -88,4 +119,12 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
         last_ns=int(lesson.time_ns[-1]),
         asset=str(key),
     )
-    return pack(WatchedDetector(detector, learn(lesson.rows, errors)), facts)
+    return pack(WatchedDetector(detector, learn(measured(lesson), errors)), facts)
+
+
+def measured(lesson: Lesson) -> Matrix:
+    """Return the rows without the state: no state is more usual than another."""
+    if not lesson.states.sensor:
+        return lesson.rows
+    column = lesson.sensors.index(lesson.states.sensor)
+    return np.where(np.arange(len(lesson.sensors)) == column, np.nan, lesson.rows)
