@@ -71,6 +71,7 @@ class LivePump:
         self._stored: list[Envelope] = []
         self._rows_a_step, self._reload, self._on_change = rows_a_step, reload, on_change
         self._mode = np.nan
+        self.key = KEY
         self.sent = 0
         self.outcomes: list[AssetOutcome] = []
         self.requests: list[FitRequest] = []
@@ -78,8 +79,8 @@ class LivePump:
         self.configure(settings)
 
     def configure(self, settings: AssetSettings) -> None:
-        self._rules = (AssetRule("acme/*", settings),)
-        self.step([PlantConfigured("v1", pack_rules(self._rules), T0 + self.sent * NS)])
+        self.rules = (AssetRule("acme/*", settings),)
+        self.step([PlantConfigured("v1", pack_rules(self.rules), T0 + self.sent * NS)])
 
     def send(self, rows: NDArray[np.float64]) -> None:
         for begin in range(0, len(rows), self._rows_a_step):
@@ -112,7 +113,7 @@ class LivePump:
 
     def _answer(self, request: FitRequest) -> None:
         self.requests.append(request)
-        model = fit(self._stored[request.first_seq - 1 : request.last_seq], KEY, self._rules, request)
+        model = fit(self._stored[request.first_seq - 1 : request.last_seq], KEY, self.rules, request)
         self.artefacts.append(model)
         self._models[digest_of(model)] = unpack(model)
         self.step([ModelActivated(KEY.tenant, KEY.asset, digest_of(model), T0 + self.sent * NS, by="trainer")])

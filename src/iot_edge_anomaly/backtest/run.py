@@ -20,7 +20,9 @@ from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix,
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
-from iot_edge_anomaly.training.gather import WEEK_SECONDS, learned, lesson_of
+from iot_edge_anomaly.pipeline.judging import are_known, shown_to, states_in
+from iot_edge_anomaly.pipeline.operating import Operating, StateRule
+from iot_edge_anomaly.training.gather import WEEK_SECONDS, Lesson, learned, lesson_of, told_by, with_state
 
 BLOCK_CELLS = 200_000
 LEAST_SHARE = 0.5
@@ -45,13 +47,17 @@ class Past(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How the asset would be treated. The first `train_rows` rows are learned from; `relearn_ns` 0: only once."""
+    """How the asset would be treated. The first `train_rows` rows are learned from; `relearn_ns` 0: only once.
+
+    `states`: which sensor tells the operating state, and which rows are judged; None: all are.
+    """
 
     detector: str
     false_alarms_per_week: float
     alarms: AlarmSettings
     train_rows: int
     relearn_ns: int = 0
+    states: StateRule | None = None
 
 
 class Lessons(NamedTuple):
@@ -80,7 +86,7 @@ class Judged(NamedTuple):
 class Outcome:
     """What would have been. `score` and `expected` (float32) are of the rows from number `first` of the past on.
 
-    `watched_seconds`: the time that scored rows with a value stand for.
+    `watched_seconds`: the time that judged rows with a value stand for.
     """
 
     past: Past
@@ -128,6 +134,8 @@ def backtest(past: Past, plan: Plan, see: Callable[[Judged], None] = lambda _: N
             f"there are {rows} rows: {plan.train_rows} of them to learn from leave "
             f"{max(rows - plan.train_rows, 0)} to judge"
         )
+    if plan.states and plan.states.sensor not in past.sensors:
+        raise RejectedError(f"no sensor is called {plan.states.sensor}, which is to say in which state the machine is")
     run = _Run(past, plan)
     run.learn_first()
     for start, stop in run.stretches():
@@ -147,6 +155,7 @@ class _Run:
     detector: Detector | None = None
     state: DetectorState | None = None
     row_seconds: float = 0.0
+    watched_rows: int = 0
 
     def __post_init__(self) -> None:
         rows, sensors = self.past.values.shape
@@ -154,6 +163,9 @@ class _Run:
         self.score = np.zeros(rows)
         self.expected = np.full((rows - first, sensors), np.nan, np.float32)
         self.block_rows = max(BLOCK_CELLS // sensors, 1)
+        past = self.past
+        _, self.seen = states_in(Operating(), self.plan.states, past.sensors, past.time_ns, past.values)
+        self.least_rows = LEAST_SHARE * int(self.seen.is_judged[:first].sum())
 
     def learn_first(self) -> None:
         """Learn from the first rows; meanwhile limits work already, and what is beyond them is not learned."""
@@ -186,24 +198,28 @@ class _Run:
     def judge(self, start: int, stop: int, see: Callable[[Judged], None]) -> None:
         """Score rows with the present model, and let alarms see them."""
         assert self.detector is not None
+        past, states = self.past, self.plan.states
         if self.state is None:
             self.state = self.detector.start()
         for begin in range(start, stop, self.block_rows):
             end = min(begin + self.block_rows, stop)
-            self.state, scores = self.detector.score(self.state, self.past.values[begin:end])
+            values, seen = past.values[begin:end], self.seen.of(slice(begin, end))
+            rows = shown_to(self.detector, states, past.sensors, values, seen)
+            self.state, scores = self.detector.score(self.state, rows)
             self.score[begin:end] = scores.score
+            is_watched = np.isfinite(values).any(axis=1) & are_known(self.detector, states, seen)
+            self.watched_rows += int(is_watched.sum())
             first = self.plan.train_rows
             with np.errstate(over="ignore"):
                 self.expected[begin - first : end - first] = scores.expected
             self._raise_alarms(begin, end, scores, is_calibrated=True)
-            self._put_away(int(self.past.time_ns[end - 1]))
-            see(Judged(begin, self.past.time_ns[begin:end], self.past.values[begin:end], scores))
+            self._put_away(int(past.time_ns[end - 1]))
+            see(Judged(begin, past.time_ns[begin:end], values, scores))
 
     def outcome(self) -> Outcome:
         past, plan = self.past, self.plan
         first, first_ns = plan.train_rows, int(past.time_ns[plan.train_rows])
         alarms = past_alarms(self.events, past.sensors, past.time_ns, self.score, past.values, plan.alarms)
-        watched = int(np.isfinite(past.values[first:]).any(axis=1).sum())
         return Outcome(
             past,
             plan,
@@ -211,7 +227,7 @@ class _Run:
             self.expected,
             tuple(one for one in alarms if one.end_ns is None or one.end_ns >= first_ns),
             tuple(self.lessons),
-            watched * self.row_seconds,
+            self.watched_rows * self.row_seconds,
         )
 
     def _raise_alarms(self, start: int, stop: int, scores: Scores, *, is_calibrated: bool) -> None:
@@ -244,14 +260,13 @@ class _Run:
     def _learn(self, start: int, stop: int) -> None:
         """Learn from rows while all was calm, as the learning gate of the pipeline lets them through."""
         past, plan = self.past, self.plan
-        may_learn = past.may_learn & self._calm(start, stop)
+        may_learn = past.may_learn & self._calm(start, stop) & self.seen.is_judged
         from_ns = int(past.time_ns[min(stop, len(past.time_ns) - 1)])
         chosen = past.time_ns[may_learn]
         try:
-            if self.detector is not None and len(chosen) < LEAST_SHARE * plan.train_rows:
+            if self.detector is not None and len(chosen) < self.least_rows:
                 raise ValueError(f"no more than {len(chosen):,} rows of that time were calm")
-            lesson = lesson_of(past.sensors, past.time_ns, past.values, may_learn, past.longest_step)
-            detector = learned(lesson, plan.detector, plan.false_alarms_per_week)
+            detector = learned(lesson := self._lesson(may_learn), plan.detector, plan.false_alarms_per_week)
         except ValueError as error:
             self.lessons.append(Lessons(from_ns, len(chosen), 0, 0, str(error)))
             return
@@ -261,6 +276,13 @@ class _Run:
             self.row_seconds or WEEK_SECONDS / lesson.rows_per_week,
         )
         self.lessons.append(Lessons(from_ns, len(chosen), int(chosen[0]), int(chosen[-1])))
+
+    def _lesson(self, may_learn: NDArray[np.bool_]) -> Lesson:
+        past, states = self.past, self.plan.states
+        if states is None:
+            return lesson_of(past.sensors, past.time_ns, past.values, may_learn, past.longest_step)
+        told = with_state(past.sensors, past.time_ns, past.values, self.seen.state, states.sensor)
+        return lesson_of(*told, may_learn, past.longest_step)._replace(states=told_by(states))
 
     def _calm(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Return which rows from one number on and before another no alarm stood at."""

@@ -63,16 +63,16 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     is_awaited = _notice_vanished(asset, frame, draft)
     if asset.model and asset.detector is None and asset.model not in models:
         _give_up_model(asset, draft, int(frame.time_ns[0]), seq)
-    detector = _ready_detector(asset, models, draft)
+    detector, rule = _ready_detector(asset, models, draft), asset.profile.states
     seen, notices = judging.see(asset, frame.time_ns, frame.values)
     notices += judging.unknown_states(detector, asset, frame.time_ns, seen)
-    scores = _score(asset, detector, judging.shown_to(detector, asset, frame.values, seen))
+    scores = _score(asset, detector, judging.shown_to(detector, rule, asset.sensors, frame.values, seen))
     quality = _row_quality(frame.values, is_awaited)
     if draft.has_room(len(quality), tuple(asset.sensors)):
         draft.rows.append(_rows(asset, frame, scores, quality))
     is_there = quality != _REJECTED
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & is_there & seen.is_judged
-    is_fit = is_there & judging.are_known(detector, asset, seen)
+    is_fit = is_there & judging.are_known(detector, rule, seen)
     if notices := notices + drifting.watch(asset, frame.time_ns, frame.values, scores, is_fit):
         draft.notices[said:] = sorted(draft.notices[said:] + notices, key=lambda notice: notice.time_ns)
     if asset.learning.since_seq:

@@ -42,7 +42,7 @@ class Seen(NamedTuple):
     state: NDArray[np.float64]
     is_judged: NDArray[np.bool_]
 
-    def rows(self, chosen: slice) -> "Seen":
+    def of(self, chosen: slice) -> "Seen":
         """Return what was seen of some of the rows."""
         return Seen(self.state[chosen], self.is_judged[chosen])
 

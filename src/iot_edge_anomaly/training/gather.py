@@ -17,6 +17,7 @@ from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.detection.usual import learn
 from iot_edge_anomaly.detection.watched import WatchedDetector
 from iot_edge_anomaly.pipeline.fused import fused_rows
+from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
 from iot_edge_anomaly.training.held_out import held_out_errors
@@ -55,6 +56,11 @@ def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule,
         return lesson_of(sensors, time_ns, values, inside)
     states = States(request.state_sensor, request.settle_seconds)
     return lesson_of(*with_state(sensors, time_ns, values, state, states.sensor), inside)._replace(states=states)
+
+
+def told_by(rule: StateRule) -> States:
+    """Return what a model is to know of how states are told."""
+    return States(rule.sensor, rule.settle_ns / NS)
 
 
 def with_state(
