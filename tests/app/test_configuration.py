@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from iot_edge_anomaly.app.additions import check_added
 from iot_edge_anomaly.app.settings import check, load, read_text
 from iot_edge_anomaly.cli.main import app
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.pipeline.settings import AssetSettings
+from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.pipeline.settings import AssetSettings, settings_for
 
 FINE = """
 [bus]
@@ -44,6 +46,15 @@ def test_what_is_right_is_read_tabs_and_all() -> None:
     assert rule.settings.sensors["temp_*"].high_limit == 80.5
 
 
+def test_how_states_are_told_may_stand_in_several_tables() -> None:
+    tables = '[[asset]]\nmatch = "*"\nstate_sensor = "mode"\n[[asset]]\nmatch = "*/pump"\njudged_states = [1, 2.5]\n'
+    settings, problems = check(tables, "plant.toml")
+    assert problems == []
+    found = settings_for(AssetKey("acme", "site/pump"), settings.rules)
+    assert (found.state_sensor, found.judged_states, found.settle_seconds) == ("mode", (1.0, 2.5), 30.0)
+    assert check_added(tables[tables.index("[[asset]]", 3) :])[1] == [], "the file before it may tell them"
+
+
 def test_an_empty_file_says_nothing_and_that_is_fine() -> None:
     assert check("", "plant.toml") == check("\n# nothing\n", "plant.toml") == (load(None, {}), [])
 
@@ -75,6 +86,14 @@ def test_an_empty_file_says_nothing_and_that_is_fine() -> None:
         ("[[asset]]\nmatch = '*'\nhold_seconds = 00:01:00", "must be a number; it is time"),
         ("[[asset]]\nmatch = '*'\nhigh_limit = 1", "unknown key; it is said of one of the sensors, in a table such as"),
         ("[[asset]]\nmatch = '*'\ndetector = 'linera'", "there is no detector 'linera'; did you mean linear?"),
+        ("[[asset]]\nmatch = '*'\nstate_sensor = 1", "plant.toml:3: asset.state_sensor: must be text in"),
+        ("[[asset]]\nmatch = '*'\nstate_sensor = 'mode_*'", "plant.toml:3: asset.state_sensor: must name one sensor"),
+        ("[[asset]]\nmatch = '*'\nstate_sensor = ' '", "plant.toml:3: asset.state_sensor: sensor name is empty"),
+        ("[[asset]]\nmatch = '*'\njudged_states = 1", "plant.toml:3: asset.judged_states: must be a list"),
+        ("[[asset]]\nmatch = '*'\njudged_states = ['on']", 'must be a number; it is text in "quotes" (in [0])'),
+        ("[[asset]]\nmatch = '*'\njudged_states = [nan]", "must be at least -1e+300; it is [nan] (in [0])"),
+        ("[[asset]]\nmatch = '*'\njudged_states = [1, 2]", "plant.toml:3: asset.judged_states: nothing tells a state"),
+        ("[[asset]]\nmatch = '*'\nsettle_seconds = -1", "plant.toml:3: asset.settle_seconds: must be at least 0"),
         ("[[connector]]\nhost = 'x'", "plant.toml:1: connector.type: must be one of mqtt, host, csv; it is missing"),
         ("[[connector]]\ntype = 'mqt'", "plant.toml:2: connector.type: must be one of mqtt, host, csv; it is 'mqt'"),
         ("[[connector]]\ntype = 'mqtt'\nprefix = 'a'\nversion = '4'", "plant.toml:4: connector.version: must be"),

@@ -223,3 +223,20 @@ def test_help_shows_examples() -> None:
 
 def test_the_first_row_of_the_fault_is_where_it_was_put() -> None:
     assert np.datetime64((BEGIN_NS + FAULT * STEP_NS) // 10**9, "s") == np.datetime64("2026-01-26T00:00:00")
+
+
+def test_states_of_a_file_are_told_on_the_command_line_and_those_of_an_asset_are_not(tmp_path: Path) -> None:
+    values = np.concatenate((pump_rows(1_200), 0.1 * pump_rows(200), pump_rows(200)))
+    states = np.repeat([1.0, 0.0, 1.0], [1_200, 200, 200])
+    path = write_pump(tmp_path / "states.csv", values)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{lines[0]},mode", *(f"{a},{b:g}" for a, b in zip(lines[1:], states, strict=True))]))
+    declared = ("--state-sensor", "mode", "--judged-states", "1", "--settle-seconds", "1200")
+    found = told(path, *declared)
+    assert found["learned"][0]["rows"] == 600
+    assert found["judged"]["rows"] == 1_600 - 602, "two rows until the first state has settled are not learned"
+    assert found["alarms"] == []
+    assert found["notes"][-1].startswith("not judged: 202 rows")
+    assert told(path, "--train-rows", "1000")["alarms"] != []
+    assert "is for files" in refused("acme/pump-1", *declared, "--data-dir", tmp_path)
+    assert "says nothing without --state-sensor" in refused(path, "--judged-states", "1")

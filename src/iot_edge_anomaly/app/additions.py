@@ -23,7 +23,7 @@ LOOK_SECONDS = 1.0
 
 def check_added(text: str, file: str = "console.toml") -> tuple[Settings, list[Problem]]:
     """Read connectors and asset rules from the text of the file, and list what is wrong with it."""
-    settings, problems = check(text, file)
+    settings, problems = check(text, file, stands_alone=False)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

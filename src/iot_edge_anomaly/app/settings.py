@@ -18,7 +18,8 @@ from iot_edge_anomaly.app.faults import Fault, faults, suggestion
 from iot_edge_anomaly.app.locate import Locator, Place
 from iot_edge_anomaly.bus.settings import BusSettings
 from iot_edge_anomaly.connectors.catalog import CATALOG
-from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.core.errors import ConfigError, RejectedError
+from iot_edge_anomaly.core.names import sensor_name
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.historian.settings import HistorySettings
@@ -155,8 +156,13 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}:{line}: this is no UTF-8 text; save the file as UTF-8") from error
 
 
-def check(text: str, file: str, environment: Mapping[str, str] | None = None) -> tuple[Settings, list[Problem]]:
-    """Read settings from the text of a file, and list what is wrong with it, in the order of its lines."""
+def check(
+    text: str, file: str, environment: Mapping[str, str] | None = None, *, stands_alone: bool = True
+) -> tuple[Settings, list[Problem]]:
+    """Read settings from the text of a file, and list what is wrong with it, in the order of its lines.
+
+    `stands_alone`: no other file is read before it, which could say what is missing here.
+    """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -165,6 +171,8 @@ def check(text: str, file: str, environment: Mapping[str, str] | None = None) ->
         return Settings(), [Problem(file, int(at[1]) if at else max(len(text.splitlines()), 1), "", said)]
     reader = _Reader(file, Locator(text))
     settings = reader.read(reader.with_environment(document, environment or {}))
+    if stands_alone and not reader.problems:
+        reader.see_whether_states_are_told(document)
     return settings, sorted(reader.problems, key=lambda problem: problem.line)
 
 
@@ -242,7 +250,32 @@ class _Reader:
             self._report(Fault((*place, "detector"), text))
         self._see_whether_names_match(place, read.match)
         said = {name: getattr(read, name) for name in AssetSettings.__struct_fields__}
+        said["state_sensor"] = self._state_sensor((*place, "state_sensor"), read.state_sensor)
         return AssetRule(read.match, AssetSettings(**said))
+
+    def _state_sensor(self, place: Place, name: str | None) -> str | None:
+        """Return the name in its normal form; report what cannot be one."""
+        if not name:
+            return name
+        if re.search(r"[*?]", name):
+            self._report(Fault(place, f"must name one sensor, no pattern; it is {name!r}"))
+        try:
+            return sensor_name(name)
+        except RejectedError as error:
+            self._report(Fault(place, str(error)))
+            return None
+
+    def see_whether_states_are_told(self, document: dict[str, Any]) -> None:
+        """Report states to be judged where nothing in the document can tell a state."""
+        tables = [(place, table) for place, table in self._several(document, "asset") if isinstance(table, dict)]
+        if any(table.get("state_sensor") for _, table in tables):
+            return
+        for place, table in tables:
+            if table.get("judged_states"):
+                text = (
+                    "nothing tells a state: name the sensor that does with state_sensor, here or in another [[asset]]"
+                )
+                self._report(Fault((*place, "judged_states"), text))
 
     def _see_whether_names_match(self, place: Place, match: str) -> None:
         if not re.search(r"[/*?[]", match):

@@ -86,7 +86,8 @@ class Judged(NamedTuple):
 class Outcome:
     """What would have been. `score` and `expected` (float32) are of the rows from number `first` of the past on.
 
-    `watched_seconds`: the time that judged rows with a value stand for.
+    `watched_seconds`: the time that judged rows with a value stand for. `unjudged_rows`: those of a state that is not
+    to be judged, has not settled or was not learned.
     """
 
     past: Past
@@ -96,6 +97,7 @@ class Outcome:
     alarms: tuple[PastAlarm, ...]
     lessons: tuple[Lessons, ...]
     watched_seconds: float
+    unjudged_rows: int = 0
 
     @property
     def first(self) -> int:
@@ -156,6 +158,7 @@ class _Run:
     state: DetectorState | None = None
     row_seconds: float = 0.0
     watched_rows: int = 0
+    unjudged_rows: int = 0
 
     def __post_init__(self) -> None:
         rows, sensors = self.past.values.shape
@@ -207,8 +210,9 @@ class _Run:
             rows = shown_to(self.detector, states, past.sensors, values, seen)
             self.state, scores = self.detector.score(self.state, rows)
             self.score[begin:end] = scores.score
-            is_watched = np.isfinite(values).any(axis=1) & are_known(self.detector, states, seen)
-            self.watched_rows += int(is_watched.sum())
+            is_judged = are_known(self.detector, states, seen)
+            self.watched_rows += int((is_judged & np.isfinite(values).any(axis=1)).sum())
+            self.unjudged_rows += int((~is_judged).sum())
             first = self.plan.train_rows
             with np.errstate(over="ignore"):
                 self.expected[begin - first : end - first] = scores.expected
@@ -228,6 +232,7 @@ class _Run:
             tuple(one for one in alarms if one.end_ns is None or one.end_ns >= first_ns),
             tuple(self.lessons),
             self.watched_rows * self.row_seconds,
+            self.unjudged_rows,
         )
 
     def _raise_alarms(self, start: int, stop: int, scores: Scores, *, is_calibrated: bool) -> None:

@@ -21,9 +21,12 @@ from iot_edge_anomaly.cli.backtest_report import Report, json_of, report, scores
 from iot_edge_anomaly.cli.backtest_rows import Range, Source, read_time, source_of
 from iot_edge_anomaly.cli.files import ONE_SECOND, Interval
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
+from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, StateSensor, declared
 from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.detection.catalog import detector_spec
+from iot_edge_anomaly.pipeline.judging import states_in
+from iot_edge_anomaly.pipeline.operating import Operating
 from iot_edge_anomaly.training.fit_file import parse_budget
 
 MOST_LINES = 50
@@ -69,6 +72,9 @@ def run_backtest(
         Path | None, typer.Option("--out", help="Folder for alarms.csv, scores.csv and backtest.html.")
     ] = None,
     interval: Interval = ONE_SECOND,
+    state_sensor: StateSensor = None,
+    judged_states: JudgedStates = None,
+    settle_seconds: SettleSeconds = SETTLE_SECONDS,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Treat the asset as this file says; none: as the running system does."),
@@ -89,14 +95,16 @@ def run_backtest(
     """
     if train_rows is not None and train_until is not None:
         raise ConfigError("--train-rows and --train-until say the same thing in two ways: give one of them")
+    states = declared(state_sensor, judged_states, settle_seconds)
     with _reading():
-        source = source_of(what, Range(since, until), interval, config, data_dir)
+        source = source_of(what, Range(since, until), interval, config, data_dir, states)
     plan = Plan(
         detector_spec(detector or source.profile.detector).name,
         parse_budget(budget) if budget is not None else source.profile.false_alarms_per_week,
         source.profile.alarms,
         _train_rows(source, train_rows, train_until),
         (relearn or 0) * WEEK_NS,
+        source.profile.states,
     )
     if train_rows is None and train_until is None:
         source = source._replace(notes=(*source.notes, AS_MANY))
@@ -123,11 +131,19 @@ def _train_rows(source: Source, train_rows: int | None, train_until: str | None)
                 f"--train-until {train_until} leaves no row to {'judge' if count else 'learn from'}; {there}"
             )
         return count
-    count = train_rows or source.profile.learn_rows
+    count = train_rows or _as_many(source)
     if count >= rows:
         which = "--train-rows" if train_rows else "the asset's learn_rows"
         raise ConfigError(f"{which}: {count:,} rows to learn from leave none to judge; {there}; say --train-rows less")
     return count
+
+
+def _as_many(source: Source) -> int:
+    """Return after how many rows the asset would have learned: it counts those that are judged."""
+    past, wanted = source.past, source.profile.learn_rows
+    _, seen = states_in(Operating(), source.profile.states, past.sensors, past.time_ns, past.values)
+    judged = np.flatnonzero(seen.is_judged)
+    return int(judged[wanted - 1]) + 1 if len(judged) >= wanted else max(wanted, len(past.time_ns))
 
 
 def _watched(source: Source, plan: Plan, write: Callable[[Judged], None]) -> Outcome:

@@ -50,7 +50,9 @@ class Report(NamedTuple):
     def notes(self) -> list[str]:
         """Return what else is to be known."""
         failed = [learned(one, self.source.times) for one in self.outcome.lessons if one.problem]
-        return [*self.source.notes, *failed]
+        unjudged = self.outcome.unjudged_rows
+        by_state = [f"not judged: {unjudged:,} rows of states not to be judged, not settled or not learned"]
+        return [*self.source.notes, *failed, *(by_state if unjudged else [])]
 
 
 def report(source: Source, outcome: Outcome, verdicts: Sequence[Verdict]) -> Report:

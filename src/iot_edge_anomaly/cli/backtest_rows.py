@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from iot_edge_anomaly.core.errors import ConfigError, RejectedError, Unavailable
 from iot_edge_anomaly.core.names import AssetKey, nearest
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
 from iot_edge_anomaly.historian.sql import EVER_NS, NEVER_NS
+from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.profile import Profile, profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.training.gather import LONGEST_STEP
@@ -65,16 +67,25 @@ def is_file(what: str) -> bool:
     return Path(what).is_file() or what.endswith((".csv", ".csv.gz"))
 
 
-def source_of(what: str, chosen: Range, interval_seconds: float, config: Path | None, data_dir: Path) -> Source:
-    """Read the rows. Raises ConfigError, RejectedError, UnavailableError."""
+def source_of(
+    what: str,
+    chosen: Range,
+    interval_seconds: float,
+    config: Path | None,
+    data_dir: Path,
+    states: StateRule | None = None,
+) -> Source:
+    """Read the rows; `states`: how those of a file are told. Raises ConfigError, RejectedError, UnavailableError."""
     if not is_file(what):
+        if states is not None:
+            raise ConfigError("--state-sensor is for files; how the states of an asset are told stands in its settings")
         return _of_history(_asset(what), chosen, config, data_dir)
     if config is not None:
         raise ConfigError("--config says how assets of a system are treated; a CSV file is of none")
-    return _of_file(Path(what), chosen, interval_seconds)
+    return _of_file(Path(what), chosen, interval_seconds, states)
 
 
-def _of_file(path: Path, chosen: Range, interval_seconds: float) -> Source:
+def _of_file(path: Path, chosen: Range, interval_seconds: float, states: StateRule | None) -> Source:
     past, times, was_sorted = read_past(path, interval_seconds)
     since_ns, until_ns = chosen.read(times)
     begin, end = np.searchsorted(past.time_ns, [since_ns, until_ns]).tolist()
@@ -86,7 +97,8 @@ def _of_file(path: Path, chosen: Range, interval_seconds: float) -> Source:
         time_ns=past.time_ns[rows], values=past.values[rows], may_learn=np.ascontiguousarray(past.may_learn[rows])
     )
     notes = ("the rows went back in time and were sorted",) if was_sorted else ()
-    return Source(path.name, past, times, profile_of(past.key, (), "").for_sensors(past.sensors), notes)
+    profile = replace(profile_of(past.key, (), ""), states=states).for_sensors(past.sensors)
+    return Source(path.name, past, times, profile, notes)
 
 
 def _of_history(key: AssetKey, chosen: Range, config: Path | None, data_dir: Path) -> Source:

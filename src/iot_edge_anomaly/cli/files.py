@@ -12,6 +12,7 @@ from iot_edge_anomaly.benchmark.run import run_benchmark
 from iot_edge_anomaly.benchmark.series import METHODS
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
+from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, StateSensor, declared
 from iot_edge_anomaly.connectors.replay import replay_csv
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
@@ -63,15 +64,22 @@ def fit(
     detector: Annotated[str, typer.Option(help="The method.", autocompletion=complete.detectors)] = "linear",
     false_alarms: Annotated[str, typer.Option(help="The budget, such as 1/week or 2/day.")] = "1/week",
     interval: Interval = ONE_SECOND,
+    state_sensor: StateSensor = None,
+    judged_states: JudgedStates = None,
+    settle_seconds: SettleSeconds = SETTLE_SECONDS,
 ) -> None:
     """Learn what is normal from a CSV file.
 
     Example: iot-edge-anomaly fit train.csv.gz --model pump.iea --false-alarms 1/week
 
     Example: iot-edge-anomaly fit counted.csv --model pump.iea --interval 10m
+
+    Example: iot-edge-anomaly fit train.csv --model pump.iea --state-sensor mode --judged-states 1,2
     """
-    budget = parse_budget(false_alarms)
-    digest, facts = fit_csv(train, model, detector=detector, false_alarms_per_week=budget, interval_seconds=interval)
+    states, budget = declared(state_sensor, judged_states, settle_seconds), parse_budget(false_alarms)
+    digest, facts = fit_csv(
+        train, model, detector=detector, false_alarms_per_week=budget, interval_seconds=interval, states=states
+    )
     typer.echo(f"{model}: learned from {facts.rows} rows, one every {facts.interval_seconds:g} s; {digest}")
 
 

@@ -3,11 +3,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
-from iot_edge_anomaly.detection.catalog import detector_spec
+from iot_edge_anomaly.detection.by_state_model import UNTOLD
+from iot_edge_anomaly.pipeline.judging import states_in
+from iot_edge_anomaly.pipeline.operating import Operating, StateRule
 from iot_edge_anomaly.registry.artefact import TrainingFacts, digest, pack
 from iot_edge_anomaly.storage.whole_file import write_whole
-from iot_edge_anomaly.training.csv_files import Table, read_history
+from iot_edge_anomaly.training.csv_files import History, Table, read_history
+from iot_edge_anomaly.training.gather import method, told_by, with_state
 
 WEEK_SECONDS = 7 * 86400.0
 _PER_WEEK = {"hour": 168.0, "day": 7.0, "week": 1.0, "month": 12 / 52.18, "year": 1 / 52.18}
@@ -32,13 +37,19 @@ def fit_csv(
     detector: str = "linear",
     false_alarms_per_week: float = 1.0,
     interval_seconds: float | None = None,
+    states: StateRule | None = None,
 ) -> tuple[str, TrainingFacts]:
-    """Learn from every row of `path`, write the model to `out`; return its digest and what it was learned from."""
-    spec = detector_spec(detector)
+    """Learn from every row of `path`, write the model to `out`; return its digest and what it was learned from.
+
+    Where a sensor tells operating states, only rows are learned from that would be judged.
+    """
+    fit = method(detector, told_by(states) if states else UNTOLD)
     table = Table(path, interval_seconds)
     history = read_history(table)
+    if states is not None:
+        history = _judged(history, table, states)
     try:
-        fitted = spec.fit(
+        fitted = fit(
             history.rows,
             table.sensors,
             rows_per_week=WEEK_SECONDS / history.interval_seconds,
@@ -58,3 +69,24 @@ def fit_csv(
     with write_whole(out) as part:
         part.write_bytes(artefact)
     return digest(artefact), facts
+
+
+def _judged(history: History, table: Table, states: StateRule) -> History:
+    """Keep the rows that are judged, each with its state. Raises ConfigError, RejectedError."""
+    if states.sensor not in table.sensors:
+        raise ConfigError(
+            f"{table.path} has no column {states.sensor!r}, which is to say in which state the machine is"
+        )
+    _, seen = states_in(Operating(), states, table.sensors, history.times_ns, history.rows)
+    kept = np.flatnonzero(seen.is_judged)
+    if not len(kept):
+        found = ", ".join(f"{state:g}" for state in np.unique(seen.state[np.isfinite(seen.state)])[:8])
+        raise RejectedError(
+            f"{table.path}: no row is judged; the states in column {states.sensor!r}: {found or 'none'}"
+        )
+    _, _, rows = with_state(table.sensors, history.times_ns, history.rows, seen.state, states.sensor)
+    return history._replace(
+        times_ns=history.times_ns[kept],
+        rows=rows[kept],
+        starts=history.starts[kept] | (np.diff(kept, prepend=-1) > 1),
+    )

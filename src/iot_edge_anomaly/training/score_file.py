@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.component.detector import Detector, Matrix, Scores
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import RowQuality
+from iot_edge_anomaly.detection.by_state_model import knows_states
+from iot_edge_anomaly.pipeline.judging import shown_to, states_in
+from iot_edge_anomaly.pipeline.operating import Operating, StateRule
 from iot_edge_anomaly.registry.artefact import read_manifest, unpack
 from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import Chunk, Table
 
+NS = 1_000_000_000
 Progress = Callable[[int], None]
 """Told how many rows are done."""
 
@@ -41,11 +45,11 @@ def score_csv(
     with write_whole(out) as part, part.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(score_header(detector.sensors))
-        for chunk, scores in _scored(detector, table):
+        for chunk, scores, is_judged in _scored(detector, table):
             writer.writerows(score_lines(chunk.timestamps, chunk.rows, scores, facts.false_alarms_per_week))
             rows += len(chunk.rows)
             anomalous += int((scores.score > 1).sum())
-            unscored += int((~np.isfinite(chunk.rows).any(axis=1)).sum())
+            unscored += int((~(np.isfinite(chunk.rows).any(axis=1) & is_judged)).sum())
             progress(rows)
     return Summary(rows, anomalous, unscored)
 
@@ -60,11 +64,20 @@ def row_qualities(rows: Matrix) -> NDArray[np.str_]:
     )
 
 
-def _scored(detector: Detector, table: Table) -> Iterator[tuple[Chunk, Scores]]:
-    state = detector.start()
+def _scored(detector: Detector, table: Table) -> Iterator[tuple[Chunk, Scores, NDArray[np.bool_]]]:
+    """Score chunk by chunk; say of each row whether it is judged: a model that knows states judges those it learned."""
+    state, operating, states = detector.start(), Operating(), _states(detector)
     for chunk in table.chunks(detector.sensors):
-        state, scores = detector.score(state, chunk.rows)
-        yield chunk, scores
+        operating, seen = states_in(operating, states, detector.sensors, chunk.times_ns, chunk.rows)
+        state, scores = detector.score(state, shown_to(detector, states, detector.sensors, chunk.rows, seen))
+        yield chunk, scores, seen.is_judged
+
+
+def _states(detector: Detector) -> StateRule | None:
+    known = knows_states(detector)
+    if known is None:
+        return None
+    return StateRule(known.declared.sensor, tuple(known.learned), round(known.declared.settle_seconds * NS))
 
 
 def score_header(sensors: tuple[str, ...]) -> list[str]:
