@@ -13,7 +13,7 @@ from iot_edge_anomaly.console.trend import chart as trend
 from iot_edge_anomaly.console.trend.chart import Area, Look, Shown
 from iot_edge_anomaly.console.trend.heat import heat_cells, heat_sensors
 from iot_edge_anomaly.core.clock import ManualClock
-from iot_edge_anomaly.core.outcomes import Priority
+from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Priority
 from iot_edge_anomaly.core.stretch import Stretch
 
 STEP = 100_000_000
@@ -89,6 +89,12 @@ def test_a_chart_is_valid_json_with_holes_as_null() -> None:
         json.dumps(options, allow_nan=False)
         assert len({len(column) for column in options["dataset"]["source"].values()}) == 1
     assert set(options["dataset"]["source"]["expected0"]) == {None}
+
+
+def test_every_quality_but_good_has_a_mark_in_words() -> None:
+    stretch = rows(list(range(len(ROW_QUALITIES))))._replace(quality=np.arange(len(ROW_QUALITIES), dtype=np.uint8))
+    (marks,) = (one for one in drawn(stretch)["series"] if one["name"] == "Quality")
+    assert [mark["name"].split(":")[0] for mark in marks["data"]] == ["Corrected", "Missing", "Rejected", "Not judged"]
 
 
 def test_what_is_above_the_threshold_is_drawn_over_the_grey_line_without_a_gap() -> None:

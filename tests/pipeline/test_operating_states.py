@@ -9,6 +9,7 @@ from plant_runs import KEY as PLANT
 from plant_runs import MODELS, Run, batch, configured
 
 from iot_edge_anomaly.core.messages import Item, ModelActivated, NewNormal
+from iot_edge_anomaly.core.outcomes import ROW_QUALITIES
 from iot_edge_anomaly.detection import by_state
 from iot_edge_anomaly.detection.by_state_model import States
 from iot_edge_anomaly.pipeline.profile import profile_of
@@ -93,6 +94,8 @@ def test_a_row_that_is_not_judged_is_shown_and_has_no_score_and_is_not_learned(l
     is_judged = (modes != OFF) & (since >= 30)
     np.testing.assert_array_equal(live.score[AFTER:] > 0, is_judged[AFTER:])
     assert not live.score[~is_judged].any()
+    said = np.array([ROW_QUALITIES[code] for rows in live.blocks for code in rows.qualities()])
+    np.testing.assert_array_equal(said, np.where(is_judged, "good", "not-judged"))
     learned = np.zeros(len(CLOSED), bool)
     for start, end in live.requests[0].spans:
         learned[(start - T0) // NS : (end - T0) // NS + 1] = True

@@ -113,9 +113,12 @@ def test_only_scored_rows_of_a_calibrated_model_are_watched_time(tmp_path: Path)
     ten = msgspec.structs.replace(scored([[1.0, 2.0]] * 10), grid_ns=5 * NS)
     rejected = msgspec.structs.replace(ten, quality=bytes([3] * 9 + [2]))
     learning = msgspec.structs.replace(ten, phase=Phase.PROVISIONAL)
-    history = [commit(0, n, outcome(PUMP, rows=each)) for n, each in enumerate((ten, rejected, learning), 1)]
+    off = msgspec.structs.replace(ten, quality=bytes([4] * 10))
+    history = [commit(0, n, outcome(PUMP, rows=each)) for n, each in enumerate((ten, rejected, learning, off), 1)]
     written(tmp_path / "views.db", messages(history))
-    assert records(tmp_path / "views.db").learned("*", 0, DAY_NS) == [LearnedAlarms(PUMP, 0, 0, 0, 55.0)]
+    kept = records(tmp_path / "views.db")
+    assert kept.learned("*", 0, DAY_NS) == [LearnedAlarms(PUMP, 0, 0, 0, 55.0)]
+    assert [day.rows for day in kept.days("*", 0)] == [(30, 0, 1, 9)]
 
 
 def test_learned_alarms_are_counted_by_verdict_and_no_others(tmp_path: Path) -> None:

@@ -23,12 +23,16 @@ class Phase(StrEnum):
 
 
 class RowQuality(StrEnum):
-    """What a scored row stands on. A rejected row has score 0."""
+    """What a scored row stands on. A rejected row has score 0.
+
+    So has one that is not judged, whatever it stands on: in its operating state nothing is, or not yet.
+    """
 
     GOOD = "good"
     CORRECTED = "corrected"
     MISSING = "missing"
     REJECTED = "rejected"
+    NOT_JUDGED = "not-judged"
 
 
 ROW_QUALITIES = tuple(RowQuality)

@@ -59,7 +59,11 @@ SCHEMAS: Mapping[str, tuple[Column, ...]] = {
         Column("time_ns", Kind.LONG, "the same in nanoseconds since 1970-01-01 UTC"),
         Column("grid_ns", Kind.LONG, "for how much time the row stands, in nanoseconds; 0: not told"),
         Column("score", Kind.DOUBLE, "how odd the row is; above 1 it is odd"),
-        Column("quality", Kind.STRING, "what the row stands on: `good`, `corrected`, `missing`, `rejected` (score 0)"),
+        Column(
+            "quality",
+            Kind.STRING,
+            "what the row stands on: `good`, `corrected`, `missing`, `rejected` or `not-judged` (score 0)",
+        ),
         Column("phase", Kind.STRING, "how far the asset is known: `learning`, `provisional`, `calibrated`"),
         Column("model", Kind.STRING, "digest of the model; empty: none yet"),
         Column("sensors", Kind.STRINGS, "the sensors that the next three columns are about, in their order"),

@@ -21,6 +21,7 @@ from iot_edge_anomaly.quality.checks import stuck_seconds
 _GOOD = ROW_QUALITIES.index(RowQuality.GOOD)
 _MISSING = ROW_QUALITIES.index(RowQuality.MISSING)
 _REJECTED = ROW_QUALITIES.index(RowQuality.REJECTED)
+_NOT_JUDGED = ROW_QUALITIES.index(RowQuality.NOT_JUDGED)
 _LARGEST = float(np.finfo(np.float32).max)
 
 MOST_CELLS = 2_000_000
@@ -67,13 +68,13 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     seen, notices = judging.see(asset, frame.time_ns, frame.values)
     notices += judging.unknown_states(detector, asset, frame.time_ns, seen)
     scores = _score(asset, detector, judging.shown_to(detector, rule, asset.sensors, frame.values, seen))
-    quality = _row_quality(frame.values, is_awaited)
+    quality, is_known = _row_quality(frame.values, is_awaited), judging.are_known(detector, rule, seen)
+    is_there = quality != _REJECTED
+    quality[is_there & ~is_known] = _NOT_JUDGED
     if draft.has_room(len(quality), tuple(asset.sensors)):
         draft.rows.append(_rows(asset, frame, scores, quality))
-    is_there = quality != _REJECTED
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & is_there & seen.is_judged
-    is_fit = is_there & judging.are_known(detector, rule, seen)
-    if notices := notices + drifting.watch(asset, frame.time_ns, frame.values, scores, is_fit):
+    if notices := notices + drifting.watch(asset, frame.time_ns, frame.values, scores, is_there & is_known):
         draft.notices[said:] = sorted(draft.notices[said:] + notices, key=lambda notice: notice.time_ns)
     if asset.learning.since_seq:
         draft.fit_request = learning.learn(asset, frame.time_ns, may_learn, seen.state, seq) or draft.fit_request

@@ -101,10 +101,13 @@ class Entries:
 
 def _rows_by_day(rows: Rows) -> Iterator[tuple[int, dict[str, int]]]:
     days, qualities = rows.times() // DAY_NS, rows.qualities()
-    rejected = ROW_QUALITIES.index(RowQuality.REJECTED)
+    good, rejected = ROW_QUALITIES.index(RowQuality.GOOD), ROW_QUALITIES.index(RowQuality.REJECTED)
+    not_judged = ROW_QUALITIES.index(RowQuality.NOT_JUDGED)
     for day in np.unique(days).tolist():
         counts = np.bincount(qualities[days == day], minlength=len(ROW_QUALITIES)).tolist()
+        unjudged = counts.pop(not_judged)
         scored = sum(counts) - counts[rejected] if rows.phase is Phase.CALIBRATED else 0
+        counts[good] += unjudged  # nothing is wrong with its values
         yield day, {**dict(zip(ROW_COLUMNS, counts, strict=True)), "watched_ns": scored * rows.grid_ns}
 
 

@@ -44,7 +44,10 @@ class AlarmFilter(NamedTuple):
 
 
 class AssetDay(NamedTuple):
-    """One asset on one day (UTC). `rows` by quality as ROW_QUALITIES has them; values as in the conservation sum."""
+    """One asset on one day (UTC). `rows` by quality as ROW_QUALITIES has them, those not judged among the good ones.
+
+    Values as in the conservation sum.
+    """
 
     key: AssetKey
     day: int

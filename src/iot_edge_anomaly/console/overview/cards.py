@@ -14,7 +14,6 @@ from iot_edge_anomaly.console.overview import day_chart
 from iot_edge_anomaly.console.overview.day_figures import DayFigures, Quality
 from iot_edge_anomaly.console.when import moment
 from iot_edge_anomaly.console.words import CONDITION_WORDS, STATE_WORDS, Condition, sentence
-from iot_edge_anomaly.core.outcomes import ROW_QUALITIES
 from iot_edge_anomaly.views.plant import AlarmView
 
 MOST_URGENT = 6
@@ -125,7 +124,7 @@ class DataQuality:
     def update(self, figures: DayFigures) -> None:
         """Show the figures."""
         for column, quality in enumerate((figures.today, figures.week)):
-            shares = quality.shares() or (None,) * len(ROW_QUALITIES)
+            shares = quality.shares() or (None,) * len(QUALITY_WORDS)
             for cells, share in zip(self._cells, shares, strict=True):
                 cells[column].text = "–" if share is None else percent(share)
             for cells, count in zip(self._counts, _counts(quality), strict=True):

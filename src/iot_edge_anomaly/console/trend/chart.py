@@ -45,6 +45,7 @@ _MARKS = {
     RowQuality.CORRECTED: ("Corrected", "#c9772b"),
     RowQuality.MISSING: ("Missing", FAINT),
     RowQuality.REJECTED: ("Rejected: no reading was usable", ALARM),
+    RowQuality.NOT_JUDGED: ("Not judged: not in this operating state, or not yet", FAINT),
 }
 
 
