@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iot_edge_anomaly.component.detector import Matrix, Scores
-from iot_edge_anomaly.detection import linear
+from iot_edge_anomaly.detection import by_state, linear
 from iot_edge_anomaly.detection.by_state import SPEC, fit, from_arrays, to_arrays
 from iot_edge_anomaly.detection.by_state_model import ByStateDetector, States
 
@@ -162,9 +162,11 @@ def test_a_state_with_too_few_rows_is_left_out_and_with_none_it_is_said_why() ->
         fit(LEARNED[:, [MODE]], ("mode",), **WEEK, states=SETTLED)
 
 
-def test_of_many_states_those_with_most_rows_are_learned() -> None:
+def test_of_many_states_those_with_most_rows_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = pump(np.concatenate([np.full(50 + state, float(state)) for state in range(20)]))
     assert list(fit(rows, SENSORS, **WEEK, states=SETTLED).learned) == [float(state) for state in range(8, 20)]
+    monkeypatch.setattr(by_state, "MOST_BYTES", 3 * 4 * by_state.STATE_BYTES + 1)
+    assert list(fit(rows, SENSORS, **WEEK, states=SETTLED).learned) == [17.0, 18.0, 19.0], "a model file must hold them"
 
 
 def test_without_a_state_sensor_it_is_linear() -> None:

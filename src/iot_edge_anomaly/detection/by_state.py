@@ -16,6 +16,12 @@ from iot_edge_anomaly.detection.linear_model import LinearDetector
 MOST_STATES = 12
 """Of more states those are learned that have the most rows: what is carried from row to row must stay small."""
 
+STATE_BYTES = 40
+"""What a state takes in a model file, for each pair of sensors."""
+
+MOST_BYTES = 200 << 20
+"""What all states together may take in a model file, about: fewer states of an asset with hundreds of sensors."""
+
 ANY = 0.0
 """The state of all rows where no sensor tells one."""
 
@@ -37,7 +43,8 @@ def fit(
     if not measured:
         raise ValueError(f"{states.sensor} says the state; there is no other sensor to learn")
     names = tuple(sensors[number] for number in measured)
-    chosen = _chosen(rows[:, sensors.index(states.sensor)] if states.sensor else np.full(len(rows), ANY))
+    told = rows[:, sensors.index(states.sensor)] if states.sensor else np.full(len(rows), ANY)
+    chosen = _chosen(told, min(MOST_STATES, max(MOST_BYTES // (STATE_BYTES * len(names) ** 2), 1)))
     total = sum(len(which) for which in chosen.values())
     learned, problems = dict[float, LinearDetector](), list[str]()
     for state, which in chosen.items():
@@ -57,10 +64,10 @@ def fit(
     return ByStateDetector(sensors, states, learned)
 
 
-def _chosen(states: NDArray[np.float64]) -> dict[float, NDArray[np.intp]]:
+def _chosen(states: NDArray[np.float64], most_states: int) -> dict[float, NDArray[np.intp]]:
     """Return the numbers of the rows of each state, of the states that have the most."""
     found, counts = np.unique(states[np.isfinite(states)], return_counts=True)
-    most = np.sort(found[np.argsort(-counts, kind="stable")[:MOST_STATES]])
+    most = np.sort(found[np.argsort(-counts, kind="stable")[:most_states]])
     return {float(state): np.flatnonzero(states == state) for state in most}
 
 

@@ -70,7 +70,8 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     scores = _score(asset, detector, judging.shown_to(detector, rule, asset.sensors, frame.values, seen))
     quality, is_known = _row_quality(frame.values, is_awaited), judging.are_known(detector, rule, seen)
     is_there = quality != _REJECTED
-    quality[is_there & ~is_known] = _NOT_JUDGED
+    if rule is not None:
+        quality[is_there & ~is_known] = _NOT_JUDGED
     if draft.has_room(len(quality), tuple(asset.sensors)):
         draft.rows.append(_rows(asset, frame, scores, quality))
     may_learn = _raise_alarms(asset, _judge(asset, frame, scores), draft) & is_there & seen.is_judged
