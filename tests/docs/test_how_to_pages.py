@@ -29,6 +29,10 @@ def test_a_backtest_of_readings_in_a_file(tmp_path: Path) -> None:
     walked("backtest.md", tmp_path)
 
 
+def test_states_of_a_machine_are_told(tmp_path: Path) -> None:
+    walked("operating-states.md", tmp_path)
+
+
 def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 
