@@ -11,10 +11,11 @@ from plant_runs import MODELS, Run, batch, configured
 from iot_edge_anomaly.core.messages import Item, ModelActivated, NewNormal
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES
 from iot_edge_anomaly.detection import by_state
-from iot_edge_anomaly.detection.by_state_model import States
+from iot_edge_anomaly.detection.by_state_model import States, knows_states
 from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings
 from iot_edge_anomaly.pipeline.state import load_asset
+from iot_edge_anomaly.registry.artefact import unpack
 from state_pump import (  # type: ignore[import-not-found]
     DECLARED,
     HIGH,
@@ -158,7 +159,7 @@ def test_a_sensor_that_tells_changes_only_is_as_good(live: LivePump) -> None:
 
 
 def test_learning_begun_after_the_state_was_told_knows_it() -> None:
-    """The state is told once, before the messages that the trainer reads begin."""
+    """The state is told once before the messages that the trainer reads begin, and then only when it changes."""
     pump = LivePump(DECLARED, on_change=True)
     pump.send(pump_rows([LOW] * 100))
     pump.configure(msgspec.structs.replace(DECLARED, judged_states=(LOW,)))
@@ -166,6 +167,12 @@ def test_learning_begun_after_the_state_was_told_knows_it() -> None:
     (request,) = pump.requests
     assert (request.why, request.states) == ("new states", (LOW,))
     assert pump.score[-1] > 0
+    pump.configure(DECLARED)
+    pump.send(pump_rows([LOW] * 350 + [HIGH] * 400, 2))
+    assert pump.requests[1].states == (LOW, HIGH)
+    learned = knows_states(unpack(pump.artefacts[1]))
+    assert learned is not None
+    assert list(learned.learned) == [LOW, HIGH]
 
 
 def test_a_state_that_was_not_learned_is_not_judged_and_that_is_said_once() -> None:
@@ -208,17 +215,18 @@ def test_other_states_are_learned_and_the_model_there_is_goes_on() -> None:
 MODEL = by_state.fit(
     pump_rows(LESSON), SENSORS, rows_per_week=604_800, false_alarms_per_week=1.0, states=States("mode", 4.0)
 )
-FAST = {"state_sensor": "mode", "judged_states": (LOW, HIGH, 3.0), "settle_seconds": 4.0, "learn_rows": 30}
+FAST = {"state_sensor": "mode", "judged_states": (LOW, HIGH, 3.0), "learn_rows": 30}
 MODES = st.lists(
     st.tuples(st.sampled_from([OFF, LOW, HIGH, 3.0, 4.0]), st.integers(1, 25), st.booleans()), min_size=1, max_size=12
 )
 
 
-def run_of(modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]]) -> list[Item]:
+def run_of(modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]], settle: float) -> list[Item]:
     """Messages of a row each; a state may be told in each of its rows, or in the first alone."""
     rows = pump_rows([mode for mode, count, _ in modes for _ in range(count)])
     told = [every or not number for _, count, every in modes for number in range(count)]
-    items: list[Item] = [configured(**FAST)]
+    fast = {**FAST, "settle_seconds": settle}
+    items: list[Item] = [configured(**fast)]
     for row, (line, is_told) in enumerate(zip(rows.tolist(), told, strict=True)):
         for at, what in controls:
             if at == row:
@@ -227,7 +235,7 @@ def run_of(modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]]
                         "model": ModelActivated(PLANT.tenant, PLANT.asset, "sha256:by-state", T0 + row * NS),
                         "plain": ModelActivated(PLANT.tenant, PLANT.asset, "sha256:m", T0 + row * NS),
                         "anew": NewNormal(PLANT.tenant, PLANT.asset, T0 + row * NS, "ada"),
-                        "all": configured("v2", **{**FAST, "judged_states": ()}),
+                        "all": configured("v2", **{**fast, "judged_states": ()}),
                         "none": configured("v3", learn_rows=30),
                     }[what]
                 )
@@ -244,11 +252,12 @@ def run_of(modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]]
     ),
     st.lists(st.integers(1, 200), max_size=12),
     st.booleans(),
+    st.sampled_from([0.0, 4.0]),
 )
 def test_cuts_and_storage_change_no_bit(
-    modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]], cuts: list[int], reload: bool
+    modes: list[tuple[float, int, bool]], controls: list[tuple[int, str]], cuts: list[int], reload: bool, settle: float
 ) -> None:
-    items = run_of(modes, [(0, "model"), *controls])
+    items = run_of(modes, [(0, "model"), *controls], settle)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "sha256:by-state", MODEL)  # type: ignore[arg-type]
         whole = Run(items)
