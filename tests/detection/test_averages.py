@@ -59,3 +59,12 @@ def test_rows_that_never_erred_have_limits_too() -> None:
     still = limits_for_budget(np.zeros(200), rows_per_week=WEEK, false_alarms_per_week=1.0)
     assert np.isfinite(still).all()
     assert (still > 0.0).all()
+
+
+@pytest.mark.parametrize(("a_week", "is_counted"), [(20.0, False), (0.1, True)])
+def test_rows_that_stand_far_out_count_only_where_the_budget_is_rare(a_week: float, is_counted: bool) -> None:
+    calm = oddness(2_000, 4)
+    faults = calm.copy()
+    faults[700:720] *= 40.0
+    clean, dirty = (limits_for_budget(one, rows_per_week=WEEK, false_alarms_per_week=a_week) for one in (calm, faults))
+    assert bool((dirty > 1.5 * clean).all()) is is_counted

@@ -78,3 +78,13 @@ def test_shares_add_up_to_the_mean_over_those_that_are_there() -> None:
     known, heard = np.array([[True, True, False], [False, False, False]]), np.array([1.0, 0.5, 1.0])
     found = shares(np.array([[3.0, 6.0, 99.0]] * 2), known, heard)
     np.testing.assert_allclose(found, [[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
+
+
+def test_a_flag_that_a_fault_was_seen_in_stays_a_flag() -> None:
+    random = np.random.default_rng(5)
+    rows = np.column_stack((random.standard_normal((1_000, 2)), random.integers(0, 2, (1_000, 6)).astype(float)))
+    rows[100:108, 4] += random.standard_normal(8)
+    rows[100:140, 5] += random.standard_normal(40)
+    heard = voices(rows, np.isfinite(rows))
+    assert heard[4] == heard[3] == pytest.approx(3 / 5)
+    assert heard[5] == 1.0, "what shows other values more often measures something"

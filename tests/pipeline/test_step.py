@@ -73,6 +73,12 @@ def test_a_fit_that_failed_is_tried_again_with_twice_the_rows_all_of_them_new() 
     assert [notice.kind for notice in notices(run)] == ["fit-failed"]
 
 
+def test_what_is_to_be_known_of_a_lesson_is_told_when_its_model_comes_into_use() -> None:
+    activated = ModelActivated("acme", "site/pump-1", "sha256:m", T0, note="spare never moved")
+    run = Run([CONFIGURED, *rows_of(plant(70)), activated])
+    assert [notice.text for notice in notices(run)] == ["model sha256:m is in use; spare never moved"]
+
+
 def test_a_failure_that_answers_nothing_changes_nothing() -> None:
     items: list[Item] = [CONFIGURED, *rows_of(plant(30)), FitFailed("acme", "site/pump-1", "stale", T0)]
     assert learned_rows(Run([*items, *rows_of(plant(70), 30)])) == 60

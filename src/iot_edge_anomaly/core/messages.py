@@ -138,13 +138,17 @@ class SourceIdle(msgspec.Struct, frozen=True, array_like=True, tag="source-idle"
 
 
 class ModelActivated(msgspec.Struct, frozen=True, array_like=True, tag="model-activated"):
-    """From here on this asset is scored by the model with this digest."""
+    """From here on this asset is scored by the model with this digest.
+
+    `note`: what a person should know of the rows that it was learned from.
+    """
 
     tenant: str
     asset: str
     digest: str
     at_ns: int
     by: str = "trainer"
+    note: str = ""
 
 
 class FitFailed(msgspec.Struct, frozen=True, array_like=True, tag="fit-failed"):

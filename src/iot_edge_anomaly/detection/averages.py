@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import Matrix
-from iot_edge_anomaly.detection.threshold import LEAST, threshold_for_budget
+from iot_edge_anomaly.detection.strays import running_average, strays
+from iot_edge_anomaly.detection.threshold import LEAST, is_expected, threshold_for_budget
 
 SMOOTHING = np.array([0.3, 0.1, 0.03])
 """Weights of the newest row in the three averages."""
@@ -54,9 +55,12 @@ def limits_for_budget(
 ) -> NDArray[np.float64]:
     """Return the limits (3,) that are passed as often as the budget allows.
 
-    `oddness` (n,): of normal rows in time order that were not learned from, 1 on average.
+    `oddness` (n,): of normal rows in time order that were not learned from, 1 on average. Where the budget is frequent
+    enough for one alarm in them, rows that stand far out do not count; else they are all that is known of the tail.
     """
-    averages = [_average(oddness, weight) for weight in SMOOTHING.tolist()]
+    if is_expected(len(oddness), rows_per_week=rows_per_week, false_alarms_per_week=false_alarms_per_week):
+        oddness = oddness[~strays(oddness)]
+    averages = [running_average(oddness, weight) for weight in SMOOTHING.tolist()]
     units = np.array([_unit(average) for average in averages])
     loudest = np.max([average / unit for average, unit in zip(averages, units, strict=True)], axis=0)
     usual = float(loudest.mean())
@@ -71,13 +75,3 @@ def _unit(average: NDArray[np.float64]) -> float:
     median = float(np.median(average))
     spread = 2.0 * float(np.maximum(average - median, 0.0).mean())
     return median + SPREADS * max(spread, LEAST_SPREAD)
-
-
-def _average(oddness: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
-    """Return the running average as `smooth` forms it (plain floats: ten times faster here)."""
-    averages = np.empty_like(oddness)
-    average = 1.0
-    for row, value in enumerate(oddness.tolist()):
-        average += weight * (value - average)
-        averages[row] = average
-    return averages

@@ -51,6 +51,11 @@ def threshold_for_budget(null: NDArray[np.float64], *, rows_per_week: float, fal
     return float(max(threshold, LEAST))
 
 
+def is_expected(rows: int, *, rows_per_week: float, false_alarms_per_week: float) -> bool:
+    """Tell whether so many rows are to hold a false alarm, by the budget."""
+    return rows * false_alarms_per_week >= rows_per_week
+
+
 def alarms_above(null: NDArray[np.float64], threshold: float) -> int:
     """Return how many alarms scores in time order would raise.
 

@@ -30,16 +30,24 @@ USUAL = 0.8
 
 FARTHEST = 3.0
 
-QUIET_VALUES = 2
-"""A sensor of which so many different values were seen, or fewer, is quiet."""
+QUIET_VALUES, QUIET_SHARE = 2, 0.99
+"""A sensor is quiet that showed so many different values, or fewer, in this share of its readings.
+
+Not in all of them: a fault that was learned from is no measurement.
+"""
 
 
 def voices(rows: Matrix, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return what each of k sensors has to say (k,), 1 or less, by the rows (n, k) it was learned from."""
     columns = zip(rows.T, known.T, strict=True)
-    quiet = np.array([len(np.unique(column[there])) <= QUIET_VALUES for column, there in columns])
+    quiet = np.array([_is_quiet(column[there]) for column, there in columns])
     measured, others = int((~quiet).sum()), int(quiet.sum())
     return np.where(quiet, min(measured / others, 1.0), 1.0) if measured and others else np.ones(len(quiet))
+
+
+def _is_quiet(values: NDArray[np.float64]) -> bool:
+    often = np.sort(np.unique(values, return_counts=True)[1])[-QUIET_VALUES:]
+    return bool(often.sum() >= QUIET_SHARE * len(values))
 
 
 def shares(oddness: Matrix, known: NDArray[np.bool_], heard: NDArray[np.float64]) -> Matrix:

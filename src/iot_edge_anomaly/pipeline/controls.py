@@ -69,7 +69,8 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
     elif control.digest != asset.model:
         draft.notices += drifting.end(asset, control.at_ns)
         learning.activate(asset, control.digest)
-        draft.notices.append(Notice("model-activated", "", f"model {control.digest[:19]} is in use", control.at_ns))
+        text = f"model {control.digest[:19]} is in use" + (f"; {control.note}" if control.note else "")
+        draft.notices.append(Notice("model-activated", "", text, control.at_ns))
         known = models[control.digest].sensors
         asset.add_sensors([sensor for sensor in known if sensor not in asset.sensors])
         if set(asset.heard()) - set(known) - asset.vanished:

@@ -31,7 +31,10 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class TrainingFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model was learned from and promised: rows, their interval, their span (ns UTC), the budget."""
+    """What the model was learned from and promised: rows, their interval, their span (ns UTC), the budget.
+
+    `remarks`: what a person should know of those rows, in words.
+    """
 
     rows: int
     interval_seconds: float
@@ -39,6 +42,7 @@ class TrainingFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_ns: int = 0
     last_ns: int = 0
     asset: str = ""
+    remarks: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):

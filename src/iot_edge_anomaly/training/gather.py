@@ -21,6 +21,7 @@ from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
 from iot_edge_anomaly.training.held_out import held_out_errors
+from iot_edge_anomaly.training.remarks import remarks
 
 NS = 1_000_000_000
 WEEK_SECONDS = 7 * 86_400
@@ -124,6 +125,7 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
         first_ns=int(lesson.time_ns[0]),
         last_ns=int(lesson.time_ns[-1]),
         asset=str(key),
+        remarks=remarks(lesson.time_ns, lesson.rows, lesson.sensors, errors),
     )
     return pack(WatchedDetector(detector, learn(measured(lesson), errors)), facts)
 

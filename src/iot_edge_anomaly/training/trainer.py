@@ -43,6 +43,7 @@ from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
 from iot_edge_anomaly.observability.signals import Level, Signal
 from iot_edge_anomaly.pipeline.settings import AssetRule, unpack_rules
+from iot_edge_anomaly.registry.artefact import read_manifest
 from iot_edge_anomaly.training.apart import Bounds, ExhaustedError, Task, fit_apart
 from iot_edge_anomaly.training.rests import Rests
 
@@ -120,7 +121,8 @@ class _Partition:
             REFUSED.emit(asset=str(key), reason=failed.reason)
         else:
             digest = digest_of(model)
-            activated = ModelActivated(key.tenant, key.asset, digest, self._clock.now_ns())
+            note = read_manifest(model).facts.remarks
+            activated = ModelActivated(key.tenant, key.asset, digest, self._clock.now_ns(), note=note)
             await self._insist(lambda: self._blobs.put_named([model], lambda: self._intake.accept([activated])))
             ACTIVATED.emit(asset=str(key), digest=digest, why=request.why)
 
