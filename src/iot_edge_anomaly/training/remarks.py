@@ -21,7 +21,7 @@ def remarks(time_ns: NDArray[np.int64], rows: Matrix, sensors: Sequence[str], er
     them (`training.held_out`).
     """
     known = np.isfinite(rows)
-    speaks = known.any(axis=0)
+    speaks: NDArray[np.bool_] = np.any(known, axis=0)
     low = np.where(known, rows, np.inf).min(axis=0)
     moves = np.where(known, rows, -np.inf).max(axis=0) > low
     parts = [_standing_out(time_ns[len(time_ns) - len(errors) :], errors)]
