@@ -81,6 +81,8 @@ def fit(
         train, model, detector=detector, false_alarms_per_week=budget, interval_seconds=interval, states=states
     )
     typer.echo(f"{model}: learned from {facts.rows} rows, one every {facts.interval_seconds:g} s; {digest}")
+    if facts.remarks:
+        typer.echo(f"Of these rows: {facts.remarks}")
 
 
 def score(

@@ -13,6 +13,8 @@ from iot_edge_anomaly.registry.artefact import TrainingFacts, digest, pack
 from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import History, Table, read_history
 from iot_edge_anomaly.training.gather import method, told_by, with_state
+from iot_edge_anomaly.training.held_out import held_out_errors
+from iot_edge_anomaly.training.remarks import remarks
 
 WEEK_SECONDS = 7 * 86400.0
 _PER_WEEK = {"hour": 168.0, "day": 7.0, "week": 1.0, "month": 12 / 52.18, "year": 1 / 52.18}
@@ -48,22 +50,25 @@ def fit_csv(
     history = read_history(table)
     if states is not None:
         history = _judged(history, table, states)
+    rows_per_week = WEEK_SECONDS / history.interval_seconds
     try:
         fitted = fit(
             history.rows,
             table.sensors,
-            rows_per_week=WEEK_SECONDS / history.interval_seconds,
+            rows_per_week=rows_per_week,
             false_alarms_per_week=false_alarms_per_week,
             starts=history.starts,
         )
     except ValueError as error:
         raise RejectedError(f"{path}: {error}") from error
+    errors = held_out_errors(fit, history.rows, table.sensors, rows_per_week, history.starts)
     facts = TrainingFacts(
         len(history.rows),
         history.interval_seconds,
         false_alarms_per_week,
         int(history.times_ns.min()),
         int(history.times_ns.max()),
+        remarks=remarks(history.times_ns, history.rows, table.sensors, errors),
     )
     artefact = pack(fitted, facts)
     with write_whole(out) as part:
