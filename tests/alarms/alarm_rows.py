@@ -62,6 +62,20 @@ def rows_of(
     )
 
 
+def cut(rows: ScoredRows, start: int, stop: int) -> ScoredRows:
+    """Some rows of these."""
+    stuck = None if rows.stuck_seconds is None else rows.stuck_seconds[start:stop]
+    return rows._replace(
+        time_ns=rows.time_ns[start:stop],
+        values=rows.values[start:stop],
+        score=rows.score[start:stop],
+        expected=rows.expected[start:stop],
+        contribution=rows.contribution[start:stop],
+        raw=rows.raw[start:stop],
+        stuck_seconds=stuck,
+    )
+
+
 def after(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings = SETTINGS) -> list[tuple[int, str, str]]:
     """Let rows happen; return second, event and condition of what came of it."""
     return told(on_rows(book, KEY, rows, settings))

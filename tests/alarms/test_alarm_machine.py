@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from iot_edge_anomaly.alarms import acts
 from iot_edge_anomaly.alarms.book import AlarmBook
+from iot_edge_anomaly.alarms.feedback import HIGHEST
 from iot_edge_anomaly.alarms.rows import on_rows
 from iot_edge_anomaly.alarms.transitions import Event, next_state
-from iot_edge_anomaly.core.messages import Acknowledge, Maintenance, NewNormal, Shelve
+from iot_edge_anomaly.core.messages import Acknowledge, Feedback, Maintenance, NewNormal, Shelve
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 
 CONDITIONS = ["score", "limit:bearing_temperature:H", "limit:bearing_temperature:HH", "limit:flow:L", "silence:flow"]
@@ -48,7 +49,7 @@ class AlarmMachine(RuleBasedStateMachine):
     @rule(
         lines=st.lists(
             st.tuples(
-                st.sampled_from([0.0, 1.5]), st.sampled_from([10.0, 4.0, np.nan]), st.sampled_from([60.0, 90, 99])
+                st.sampled_from([0.0, 1.5, 9.0]), st.sampled_from([10.0, 4.0, np.nan]), st.sampled_from([60.0, 90, 99])
             ),
             min_size=1,
             max_size=6,
@@ -84,6 +85,14 @@ class AlarmMachine(RuleBasedStateMachine):
     def shelve(self, condition: str, seconds: int) -> None:
         control = Shelve(KEY.tenant, KEY.asset, condition, (self.now + seconds) * NS, self.now * NS, "ada")
         self.check(acts.shelve(self.book, control, SETTINGS), acts.shelve(self.twin, control, SETTINGS))
+
+    @rule(condition=st.sampled_from(CONDITIONS), was_right=st.booleans())
+    def judge(self, condition: str, was_right: bool) -> None:
+        name = self.names.get(condition, "")
+        control = Feedback(KEY.tenant, KEY.asset, name, was_right, self.now * NS, "ada")
+        before = self.book.verdicts
+        assert acts.judge(self.book, control) is acts.judge(self.twin, control)
+        assert condition == "score" or self.book.verdicts == before
 
     @rule(seconds=SPANS)
     def maintenance(self, seconds: int) -> None:
@@ -126,6 +135,11 @@ class AlarmMachine(RuleBasedStateMachine):
         assert self.book.allows_learning == (
             not self.book.is_in_maintenance and not any(alarm.is_active for alarm in grave)
         )
+
+    @invariant()
+    def the_level_keeps_its_bounds(self) -> None:
+        assert 1.0 <= self.book.verdicts.level <= HIGHEST
+        assert self.book.verdicts == self.twin.verdicts
 
     @invariant()
     def nothing_settled_is_remembered(self) -> None:

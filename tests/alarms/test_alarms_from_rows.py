@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
-from alarm_rows import KEY, NS, SENSORS, SETTINGS, WITHOUT_LIMITS, after, rows_of  # type: ignore[import-not-found]
+from alarm_rows import KEY, NS, SENSORS, SETTINGS, WITHOUT_LIMITS, after, cut, rows_of  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,19 +163,6 @@ def test_five_hundred_limits_that_nothing_passes_leave_no_trace() -> None:
     values[7, 123] = 2.0
     (event,) = on_rows(book, KEY, rows._replace(values=values), replace(settings, off_delay_rows=50))
     assert (event.condition, event.time_ns) == ("limit:s123:H", 7 * NS)
-
-
-def cut(rows: ScoredRows, start: int, stop: int) -> ScoredRows:
-    stuck = None if rows.stuck_seconds is None else rows.stuck_seconds[start:stop]
-    return rows._replace(
-        time_ns=rows.time_ns[start:stop],
-        values=rows.values[start:stop],
-        score=rows.score[start:stop],
-        expected=rows.expected[start:stop],
-        contribution=rows.contribution[start:stop],
-        raw=rows.raw[start:stop],
-        stuck_seconds=stuck,
-    )
 
 
 ROWS = st.lists(

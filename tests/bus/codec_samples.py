@@ -22,6 +22,7 @@ from iot_edge_anomaly.core.messages import (
 from iot_edge_anomaly.core.outcomes import (
     ROW_QUALITIES,
     AlarmEvent,
+    AlarmLevel,
     AlarmState,
     AssetOutcome,
     Commit,
@@ -183,6 +184,7 @@ outcomes = st.builds(
     st.lists(st.builds(SourceCount, names, int64, int64), max_size=2).map(tuple),
     st.one_of(st.none(), rows()),
     notices=st.lists(st.builds(Notice, names, names, names, int64), max_size=2).map(tuple),
+    alarm_level=st.one_of(st.none(), st.builds(AlarmLevel, st.floats(1, 3), st.integers(0, 99))),
 )
 commits = st.builds(
     Commit,

@@ -94,6 +94,8 @@ def test_an_asset_is_told_as_its_last_commit_left_it(seen: Seen) -> None:
         "open_alarms": ["Anew"],
         "maintenance_until_ns": 0,
         "model": seen.model,
+        "alarm_level": 1.0,
+        "level_verdicts": 0,
     }
     assert seen.owner.get(f"/v1/assets/{quote(str(PUMP), safe='')}").json() == pump
     assert pump in seen.owner.get("/v1/assets").json()["assets"]

@@ -12,11 +12,12 @@ from iot_edge_anomaly.alarms.book import (
     release_alarm,
     return_alarm,
 )
+from iot_edge_anomaly.alarms.feedback import Verdicts, with_verdict
 from iot_edge_anomaly.alarms.reasons import silence_reason
 from iot_edge_anomaly.alarms.rows import SCORE
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event
-from iot_edge_anomaly.core.messages import Acknowledge, Maintenance, NewNormal, Shelve
+from iot_edge_anomaly.core.messages import Acknowledge, Feedback, Maintenance, NewNormal, Shelve
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Priority
 
@@ -158,6 +159,19 @@ def new_normal(book: AlarmBook, control: NewNormal, settings: AlarmSettings) -> 
     )
     book.forget_settled()
     return events
+
+
+def judge(book: AlarmBook, control: Feedback) -> bool:
+    """Let a verdict move the level that the score has to pass; tell whether it did."""
+    before = book.verdicts
+    book.verdicts = with_verdict(before, control.alarm_id, was_right=control.was_right)
+    return book.verdicts.level != before.level
+
+
+def begin_level_anew(book: AlarmBook) -> bool:
+    """Let the score have to pass 1 again, whatever was judged; tell whether that is another level than before."""
+    before, book.verdicts = book.verdicts, Verdicts()
+    return book.verdicts.level != before.level
 
 
 def _end_maintenance(book: AlarmBook, at_ns: int, settings: AlarmSettings, by: str) -> list[AlarmEvent]:

@@ -7,6 +7,7 @@ import hashlib
 
 import msgspec
 
+from iot_edge_anomaly.alarms.feedback import Verdicts
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event, next_state
 from iot_edge_anomaly.core.names import AssetKey
@@ -45,13 +46,14 @@ class Alarm(msgspec.Struct, array_like=True):
 
 
 class AlarmBook(msgspec.Struct, array_like=True):
-    """All that the alarm stage remembers of an asset: what is not settled, and the incident that came last."""
+    """All that the alarm stage remembers of an asset: what is not settled, the incident that came last, verdicts."""
 
     alarms: dict[str, Alarm] = {}
     raised: int = 0
     maintenance_until_ns: int = 0
     incident_id: str = ""
     calm_ns: int = 0
+    verdicts: Verdicts = Verdicts()
 
     def alarm(self, condition: str) -> Alarm:
         """Return the alarm of a condition, normal if there was none."""

@@ -7,10 +7,12 @@ somewhere, or of which the book remembers something, is walked row by row.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.book import AlarmBook, Finding, apply, raise_alarm, release_alarm, return_alarm
+from iot_edge_anomaly.alarms.feedback import with_alarm, with_height
 from iot_edge_anomaly.alarms.reasons import limit_reason, score_reason, stuck_reason
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event
@@ -21,7 +23,7 @@ SCORE = "score"
 LIMIT = "limit:"
 STUCK = "stuck:"
 RETURN_BELOW = 0.9
-"""A score alarm returns when the score has been below this for the off-delay."""
+"""A score alarm returns when the score has been below this share of its level for the off-delay."""
 
 URGENT_SCORE = 2.0
 MOST_CONTRIBUTORS = 5
@@ -72,10 +74,21 @@ def on_rows(book: AlarmBook, key: AssetKey, rows: ScoredRows, settings: AlarmSet
         return []
     events: list[AlarmEvent] = []
     for row, time_ns in enumerate(rows.time_ns.tolist()):
-        for watch in awake:
-            events += _step(book, key, watch, row, time_ns, settings)
+        said = [event for watch in awake for event in _step(book, key, watch, row, time_ns, settings)]
+        _remember(book, rows, row, said)
+        events += said
     book.forget_settled()
     return events
+
+
+def _remember(book: AlarmBook, rows: ScoredRows, row: int, said: Sequence[AlarmEvent]) -> None:
+    """Keep in mind which score alarms were raised and how high they went, so that a verdict can move the level."""
+    for event in said:
+        if event.condition == SCORE and event.event == Event.RAISE:
+            book.verdicts = with_alarm(book.verdicts, event.alarm_id, event.score)
+    alarm = book.alarms.get(SCORE)
+    if alarm is not None and alarm.is_active and rows.judge_score:
+        book.verdicts = with_height(book.verdicts, alarm.alarm_id, float(rows.score[row]))
 
 
 def _step(
@@ -153,10 +166,14 @@ def _stuck(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings) -> Iterat
 def _score(book: AlarmBook, rows: ScoredRows, settings: AlarmSettings) -> Iterator[_Watch]:
     if not rows.judge_score:
         return
-    is_odd = rows.score > 1.0
+    level = book.verdicts.level
+    is_odd = rows.score > level
+
+    def why(row: int) -> Finding:
+        return msgspec.structs.replace(_why_odd(rows, row, settings), threshold=level)
+
     if SCORE in book.alarms or is_odd.any():
-        off = rows.score < RETURN_BELOW
-        yield _Watch(SCORE, is_odd, off, settings.on_delay_rows, lambda row: _why_odd(rows, row, settings))
+        yield _Watch(SCORE, is_odd, rows.score < RETURN_BELOW * level, settings.on_delay_rows, why)
 
 
 def _unwatched(book: AlarmBook, rows: ScoredRows, watched: set[str]) -> list[_Watch]:

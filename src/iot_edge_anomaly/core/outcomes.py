@@ -118,7 +118,8 @@ class AlarmEvent(msgspec.Struct, frozen=True, array_like=True):
 
     `alarm_id` stays the same from raised to normal again; `incident_id` is shared by all alarms of an asset that are
     open at the same time. `condition` is `score`, `limit:<sensor>:<HH|H|L|LL>`, `silence:<sensor>` or
-    `stuck:<sensor>`. `score` and `threshold` are in the units of the condition (for `score`: threshold 1).
+    `stuck:<sensor>`. `score` and `threshold` are in the units of the condition; for `score` the threshold is 1, or more
+    where people called alarms wrong.
     """
 
     alarm_id: str
@@ -143,7 +144,8 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     """Something a person may want to know that is no alarm: `sensor-added`, `sensor-vanished`, `stuck`, `gap`, …
 
     `by` and `note`: who asked for it and why, where a person did. A verdict (`feedback-right`, `feedback-wrong`) names
-    its alarm in `sensor`. A drift (`drift`, `drift-over`) says in `note` of what: `data` or `score`.
+    its alarm in `sensor`; so does an `alarm-level` that a verdict moved. A drift (`drift`, `drift-over`) says in `note`
+    of what: `data` or `score`.
     """
 
     kind: str
@@ -157,6 +159,9 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
 DRIFT = "drift"
 DRIFT_OVER = "drift-over"
 """Kinds of notices: an asset moves away from what its model learned from, and does so no longer. Each comes once."""
+
+ALARM_LEVEL = "alarm-level"
+"""The kind of a notice that tells that the score of an asset has to pass another level from now on, and why."""
 
 
 def rows_dropped(rows: int, sensors: int, at_ns: int) -> Notice:
@@ -201,8 +206,18 @@ class FitRequest(msgspec.Struct, frozen=True, array_like=True):
     settle_seconds: float = 0.0
 
 
+class AlarmLevel(msgspec.Struct, frozen=True, array_like=True):
+    """What the score of an asset has to pass for an alarm, after so many verdicts of people on its score alarms."""
+
+    score: float
+    verdicts: int
+
+
 class AssetOutcome(msgspec.Struct, frozen=True, array_like=True):
-    """What a step concluded for one asset. `progress` is the learned share of what a first fit needs, 0 to 1."""
+    """What a step concluded for one asset. `progress` is the learned share of what a first fit needs, 0 to 1.
+
+    `alarm_level` None: the score has to pass 1, as the model is calibrated.
+    """
 
     tenant: str
     asset: str
@@ -214,6 +229,7 @@ class AssetOutcome(msgspec.Struct, frozen=True, array_like=True):
     notices: tuple[Notice, ...] = ()
     set_aside: tuple[tuple[str, SetAside], ...] = ()
     fit_request: FitRequest | None = None
+    alarm_level: AlarmLevel | None = None
 
     @property
     def key(self) -> AssetKey:

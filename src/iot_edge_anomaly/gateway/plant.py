@@ -6,8 +6,9 @@ from typing import Annotated
 
 import msgspec
 
+from iot_edge_anomaly.alarms.feedback import CALIBRATED
 from iot_edge_anomaly.bus.ledger import Balance, reconcile
-from iot_edge_anomaly.core.outcomes import Phase
+from iot_edge_anomaly.core.outcomes import AlarmLevel, Phase
 from iot_edge_anomaly.gateway.find import find_asset
 from iot_edge_anomaly.gateway.problems import not_found
 from iot_edge_anomaly.gateway.route import Call
@@ -22,7 +23,8 @@ class Asset(msgspec.Struct, frozen=True):
     """One asset as it is now.
 
     `time_ns` is the start of its newest row, 0 before the first; `progress` is the learned share of what a first model
-    needs; `maintenance_until_ns` is 0 when nobody works on it; `model` is the digest in use; `open_alarms` are ids.
+    needs; `maintenance_until_ns` is 0 when nobody works on it; `model` is the digest in use; `open_alarms` are ids. The
+    score has to pass `alarm_level` for an alarm: 1, or what `level_verdicts` verdicts on score alarms have moved it to.
     """
 
     asset: str
@@ -33,6 +35,8 @@ class Asset(msgspec.Struct, frozen=True):
     open_alarms: tuple[str, ...]
     maintenance_until_ns: int
     model: str
+    alarm_level: float
+    level_verdicts: int
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -109,6 +113,7 @@ def _visible(services: Services, call: Call) -> Iterable[AssetView]:
 
 def _asset(view: AssetView) -> Asset:
     alarms = tuple(alarm.latest.alarm_id for alarm in view.alarms)
+    level = view.alarm_level or AlarmLevel(CALIBRATED, 0)
     return Asset(
         str(view.key),
         view.phase,
@@ -118,4 +123,6 @@ def _asset(view: AssetView) -> Asset:
         alarms,
         view.maintenance_until_ns,
         view.model,
+        level.score,
+        level.verdicts,
     )

@@ -16,7 +16,7 @@ from iot_edge_anomaly.core.messages import (
     Shelve,
     SourceIdle,
 )
-from iot_edge_anomaly.core.outcomes import Notice
+from iot_edge_anomaly.core.outcomes import ALARM_LEVEL, Notice
 from iot_edge_anomaly.pipeline import drifting, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import Asset
@@ -46,15 +46,33 @@ def obey(asset: Asset, control: AssetControl, draft: Draft, models: Mapping[str,
             learning.begin_anew(asset, seq, learning.NEW_NORMAL)
             text = f"learning anew, asked by {control.by}"
             draft.notices.append(Notice("new-normal", "", text, control.at_ns, control.by, control.reason))
+            _begin_level_anew(asset, draft, control.at_ns, f"this is the new normal, says {control.by}", control.by)
         case Noted(kind=kind, sensor=sensor, text=text):
             draft.notices.append(Notice(kind, sensor, text, control.at_ns, control.by, control.note))
         case SourceIdle():
             leave_out(asset, control.source)
         case Feedback():
-            verdict = "right" if control.was_right else "wrong"
-            text = f"alarm {control.alarm_id} was {verdict}, says {control.by}. {control.note}".strip()
-            kind, about = f"feedback-{verdict}", control.alarm_id
-            draft.notices.append(Notice(kind, about, text, control.at_ns, control.by, control.note))
+            _judge(asset, control, draft)
+
+
+def _judge(asset: Asset, control: Feedback, draft: Draft) -> None:
+    """Note a verdict, and the level that it moves."""
+    verdict, about = "right" if control.was_right else "wrong", control.alarm_id
+    text = f"alarm {about} was {verdict}, says {control.by}. {control.note}".strip()
+    draft.notices.append(Notice(f"feedback-{verdict}", about, text, control.at_ns, control.by, control.note))
+    if acts.judge(asset.book, control):
+        text = f"{_now_has_to_pass(asset)}: alarm {about} was called {verdict} by {control.by}"
+        draft.notices.append(Notice(ALARM_LEVEL, about, text, control.at_ns, control.by, control.note))
+
+
+def _begin_level_anew(asset: Asset, draft: Draft, at_ns: int, why: str, by: str = "") -> None:
+    """Forget what verdicts have moved: it was said of another model."""
+    if acts.begin_level_anew(asset.book):
+        draft.notices.append(Notice(ALARM_LEVEL, "", f"{_now_has_to_pass(asset)}: {why}", at_ns, by))
+
+
+def _now_has_to_pass(asset: Asset) -> str:
+    return f"the score now has to pass {asset.book.verdicts.level:.2f}"
 
 
 def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detector], draft: Draft, seq: int) -> None:
@@ -71,6 +89,7 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
         learning.activate(asset, control.digest)
         text = f"model {control.digest[:19]} is in use" + (f"; {control.note}" if control.note else "")
         draft.notices.append(Notice("model-activated", "", text, control.at_ns))
+        _begin_level_anew(asset, draft, control.at_ns, "a model that was calibrated anew is in use")
         known = models[control.digest].sensors
         asset.add_sensors([sensor for sensor in known if sensor not in asset.sensors])
         if set(asset.heard()) - set(known) - asset.vanished:

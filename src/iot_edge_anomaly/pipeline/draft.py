@@ -96,12 +96,12 @@ class Draft:
             tuple(self.notices),
             tuple(self.set_aside),
             self.fit_request,
+            asset.alarm_level,
         )
-        more = [
-            AssetOutcome(asset.key.tenant, asset.key.asset, asset.phase, asset.progress, rows=rows)
-            for rows in blocks[1:]
-        ]
-        return [first, *more]
+        nothing_else = AssetOutcome(
+            asset.key.tenant, asset.key.asset, asset.phase, asset.progress, alarm_level=asset.alarm_level
+        )
+        return [first, *(msgspec.structs.replace(nothing_else, rows=rows) for rows in blocks[1:])]
 
 
 def _merged(blocks: list[Rows]) -> list[Rows]:

@@ -43,7 +43,7 @@ def watch(
     columns = _columns(asset, detector.sensors)
     with np.errstate(over="ignore"):
         errors = np.abs(values - scores.expected)
-    errors[scores.score > 1.0] = np.nan
+    errors[scores.score > asset.book.verdicts.level] = np.nan
     if columns is not None:
         values, errors = values[:, columns], errors[:, columns]
     if not is_fit.all():

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.book import AlarmBook
+from iot_edge_anomaly.alarms.feedback import CALIBRATED
 from iot_edge_anomaly.component.detector import Detector, DetectorState
 from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import Phase
+from iot_edge_anomaly.core.outcomes import AlarmLevel, Phase
 from iot_edge_anomaly.detection.drift import Watch
 from iot_edge_anomaly.pipeline.identity import Identity
 from iot_edge_anomaly.pipeline.operating import Operating
@@ -166,6 +167,12 @@ class Asset:
         if self.phase is Phase.CALIBRATED:
             return 1.0
         return min(self.learning.rows / max(self.learning.needed or self.profile.learn_rows, 1), 1.0)
+
+    @property
+    def alarm_level(self) -> AlarmLevel | None:
+        """What the score has to pass for an alarm; None: 1, as the model is calibrated."""
+        verdicts = self.book.verdicts
+        return None if verdicts.level == CALIBRATED else AlarmLevel(verdicts.level, verdicts.given)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import msgspec
 
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AssetOutcome, Commit, Notice, Phase, SourceCount
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmLevel, AssetOutcome, Commit, Notice, Phase, SourceCount
 from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, settings_for
 from iot_edge_anomaly.views.alarm_log import MOST_ALARMS, AlarmLog, AlarmView
@@ -34,7 +34,8 @@ FORGET = 0.1
 class AssetView(NamedTuple):
     """One asset as it is now, with its open alarms.
 
-    `time_ns` is the start of its newest row, 0 before the first; `seen_ns` when something came in last.
+    `time_ns` is the start of its newest row, 0 before the first; `seen_ns` when something came in last. `alarm_level`
+    None: the score has to pass 1, as the model is calibrated.
     """
 
     key: AssetKey
@@ -46,6 +47,7 @@ class AssetView(NamedTuple):
     maintenance_until_ns: int = 0
     model: str = ""
     seen_ns: int = 0
+    alarm_level: AlarmLevel | None = None
 
 
 class Place(NamedTuple):
@@ -67,6 +69,7 @@ class Standing(NamedTuple):
     seen_ns: int
     maintenance_until_ns: int
     alarms: Sequence[AlarmEvent]
+    alarm_level: AlarmLevel | None = None
 
 
 @dataclass
@@ -79,6 +82,7 @@ class _Asset:
     trend: Trend = field(default_factory=Trend)
     maintenance_until_ns: int = 0
     seen_ns: int = 0
+    alarm_level: AlarmLevel | None = None
     counts: dict[str, SourceCount] = field(default_factory=dict)
 
 
@@ -122,6 +126,7 @@ class Plant:
             model=standing.model,
             seen_ns=standing.seen_ns,
             maintenance_until_ns=standing.maintenance_until_ns,
+            alarm_level=standing.alarm_level,
         )
         for event in standing.alarms:
             self._alarms.add(key, event)
@@ -196,11 +201,12 @@ class Plant:
             asset.maintenance_until_ns,
             asset.model,
             asset.seen_ns,
+            asset.alarm_level,
         )
 
     def _apply(self, outcome: AssetOutcome, now_ns: int) -> None:
         asset = self._assets.setdefault(outcome.key, _Asset())
-        asset.phase, asset.progress = outcome.phase, outcome.progress
+        asset.phase, asset.progress, asset.alarm_level = outcome.phase, outcome.progress, outcome.alarm_level
         if outcome.rows is not None and outcome.rows.quality:
             before = asset.trend.bytes
             asset.trend.add(outcome.rows)

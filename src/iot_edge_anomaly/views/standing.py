@@ -60,4 +60,5 @@ def _standing(asset: Asset) -> Standing:
         max((time_ns for time_ns in asset.heard_ns.tolist() if time_ns > LONG_AGO_NS), default=0),
         asset.book.maintenance_until_ns,
         standing(asset.book, asset.profile.version),
+        asset.alarm_level,
     )
