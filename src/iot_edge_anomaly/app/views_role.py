@@ -10,6 +10,7 @@ from iot_edge_anomaly.observability.metrics import keep_snapshot, metrics_folder
 from iot_edge_anomaly.resilience.beside import beside
 from iot_edge_anomaly.storage.database import view_database
 from iot_edge_anomaly.views.keep import keep_records
+from iot_edge_anomaly.views.promise_watch import watch_promises
 from iot_edge_anomaly.views.settings import READER
 
 
@@ -22,6 +23,7 @@ async def run_views(settings: Settings, data_dir: Path) -> None:
         beside(
             keep_snapshot(READER, metrics_folder(data_dir)),
             keep_records(bus, address.partitions, view_database(data_dir), settings.views.keep_days),
+            watch_promises(bus, view_database(data_dir)),
         ),
     ):
         await stop.wait()

@@ -28,7 +28,7 @@ from iot_edge_anomaly.views.records import (
     LearnedAlarms,
     Verdict,
 )
-from iot_edge_anomaly.views.sums import days_of, judged_of, learned_of, notices_of, verdict_of
+from iot_edge_anomaly.views.sums import days_of, judged_of, learned_of, learned_since_model_of, notices_of, verdict_of
 from iot_edge_anomaly.views.tables import ALARMS, POSITIONS, TRANSITIONS, VERDICTS_GIVEN
 
 COMPARED = 500
@@ -104,6 +104,13 @@ class Records:
         """Return for each asset its learned alarms over the whole days (UTC) that a span touches, by verdict."""
         with reading(self._engine) as connection:
             return learned_of(connection, tenants, since_ns, until_ns, prefix)
+
+    def learned_since_model(
+        self, tenants: Tenants, since_ns: int, until_ns: int, prefix: str = ""
+    ) -> list[LearnedAlarms]:
+        """Return the same, of each asset no further back than its present model is in use."""
+        with reading(self._engine) as connection:
+            return learned_since_model_of(connection, tenants, since_ns, until_ns, prefix)
 
     def judged(self, tenants: Tenants, since_ns: int, until_ns: int, prefix: str = "") -> list[JudgedAlarm]:
         """Return the learned alarms of such a span that have a verdict, the newest verdict first, at most 1,000."""
