@@ -11,7 +11,7 @@ from seeded_records import SeededRecords  # type: ignore[import-not-found]
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Phase, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmLevel, AlarmState, Contributor, Phase, Priority
 from iot_edge_anomaly.core.stretch import Stretch
 from iot_edge_anomaly.operations.limits import LIMITS, check_order, with_limits
 from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings, SensorSettings
@@ -94,6 +94,7 @@ class SeededPlant:
         self._limits: dict[tuple[AssetKey, str], SensorSettings] = {}
         self.acts: list[tuple[str, ...]] = []
         self.is_down = False
+        self.levels: dict[AssetKey, AlarmLevel] = {}
         self.maintenance_until = {CLOSED: self._start + 1500 * NS}
         self.alarms: dict[AssetKey, list[AlarmView]] = {}
         reason = "flow 57.1 m³/h below what outlet pressure, speed and motor power predict"
@@ -139,9 +140,10 @@ class SeededPlant:
     def _usual(self) -> list[AssetView]:
         now_ns = self._clock.now_ns()
         learned = min(0.62 + (now_ns - self._start) / (30 * NS), 1.0)
-        calm = 0.31
+        calm, level = 0.31, self.levels.get(PUMP_1)
+        pump_1 = AssetView(PUMP_1, Phase.CALIBRATED, 1.0, now_ns, 1.84, self._open(PUMP_1), self._maintenance(PUMP_1))
         return [
-            AssetView(PUMP_1, Phase.CALIBRATED, 1.0, now_ns, 1.84, self._open(PUMP_1), self._maintenance(PUMP_1)),
+            pump_1._replace(alarm_level=level),
             AssetView(PUMP_2, Phase.LEARNING, learned, now_ns, 0.0),
             AssetView(PUMP_3, Phase.CALIBRATED, 1.0, now_ns, 0.9, self._open(PUMP_3)),
             AssetView(TANK, self._phase(TANK), 0.0 if TANK in self.learns_anew else 1.0, now_ns, calm),
@@ -211,6 +213,9 @@ class SeededPlant:
 
     async def feedback(self, by: Principal, key: AssetKey, alarm_id: str, was_right: bool, note: str = "") -> None:
         self._note(by, key, "feedback", alarm_id, str(was_right))
+        self.levels.pop(key, None)
+        if not was_right:
+            self.levels[key] = AlarmLevel(1.18, 1)
         if self._records is not None:
             self._records.judge(key, alarm_id, was_right, by.name, note, self._clock.now_ns())
 

@@ -68,7 +68,9 @@ class Records(Protocol):
         """Return for each asset how its learned alarms of the whole days that a span touches were judged."""
         ...
 
-    def learned_since_model(self, tenants: Tenants, since_ns: int, until_ns: int) -> list[LearnedAlarms]:
+    def learned_since_model(
+        self, tenants: Tenants, since_ns: int, until_ns: int, prefix: str = ""
+    ) -> list[LearnedAlarms]:
         """Return the same, of each asset no further back than its present model is in use."""
         ...
 

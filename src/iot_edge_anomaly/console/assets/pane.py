@@ -10,6 +10,7 @@ from iot_edge_anomaly.console.assets.alarms import AssetAlarms
 from iot_edge_anomaly.console.assets.drifts import AssetDrifts
 from iot_edge_anomaly.console.assets.export import AssetExport
 from iot_edge_anomaly.console.assets.places import above, place_of
+from iot_edge_anomaly.console.assets.promise import AssetPromise
 from iot_edge_anomaly.console.assets.search import AssetSearch, assets_address
 from iot_edge_anomaly.console.assets.sensor_table import SensorTable
 from iot_edge_anomaly.console.assets.trend import AssetTrend
@@ -39,6 +40,7 @@ class AssetPane:
             self._alarms = AlarmCards(visit, AlarmActs(visit), self.settings)
             self._then = AlarmsThen()
             self._drifts = AssetDrifts(visit, key)
+            self._promise = AssetPromise(visit, key)
             with box("waiting") as self._waiting:
                 self._waiting_text = text("p")
                 with box("progress"):
@@ -88,6 +90,7 @@ class AssetPane:
             self._sensors.update(newest, self._trend.shown)
         self._then.update(await self._reads.at(at) if (at := self._trend.looked.at_ns) is not None else [])
         await self._drifts.update(now_ns)
+        await self._promise.update(None if line is None else line.asset.alarm_level)
         self._history.update(await self._reads.latest(), self._reads.problem, now_ns)
 
     def _show_state(self, line: Line) -> None:

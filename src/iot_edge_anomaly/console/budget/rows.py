@@ -5,11 +5,14 @@ from nicegui import ui
 from iot_edge_anomaly.console.alarms.search import AlarmSearch, address_of, alarm_address
 from iot_edge_anomaly.console.assets.listing import asset_address
 from iot_edge_anomaly.console.budget.span import bar_of, rate
+from iot_edge_anomaly.console.budget.words import is_broken, level_words, promise_words
 from iot_edge_anomaly.console.elements import box, link, set_classes, set_prop, show, text
 from iot_edge_anomaly.console.when import full_moment
 from iot_edge_anomaly.console.words import sentence
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.outcomes import AlarmLevel
 from iot_edge_anomaly.views.budget import BudgetLine, BudgetState
+from iot_edge_anomaly.views.promise import Promise
 from iot_edge_anomaly.views.records import JudgedAlarm
 
 FLEET_WORDS = {
@@ -64,11 +67,19 @@ class BudgetRow:
                     self._rates = text("span", "", "rates")
                 self._bar = _Bar()
                 self._words = text("p", "", "hint")
+                self._promise = text("p", "", "promised")
+                self._level = text("p", "", "hint level")
             self._open = link("", address_of(AlarmSearch(prefix=str(key), verdict="none")), "to-judge")
 
-    def update(self, line: BudgetLine) -> None:
+    def update(self, line: BudgetLine, promise: Promise | None, level: AlarmLevel | None) -> None:
         """Show the figures."""
         set_classes(self.root, f"budget-row {_CLASSES[line.state]}")
+        if promise is not None:
+            set_classes(self._promise, "promised broken" if is_broken(promise) else "promised hint")
+            self._promise.text = sentence(promise_words(promise))
+        self._level.text = sentence(level_words(level))
+        show(self._promise, promise is not None)
+        show(self._level, level is not None)
         self._state.text = line.state
         self._rates.text = _rates(line, " a week")
         counted = line.words.partition(": ")[2]

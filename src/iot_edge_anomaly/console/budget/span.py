@@ -1,6 +1,6 @@
 """The false-alarm budget over some weeks, as a page shows it: worst assets first. Pure but for `read_budget`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -8,7 +8,9 @@ from iot_edge_anomaly.console.view import Records, Tenants
 from iot_edge_anomaly.console.when import DAY_NS
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings
+from iot_edge_anomaly.views import promise
 from iot_edge_anomaly.views.budget import Budget, BudgetLine, BudgetState, budget
+from iot_edge_anomaly.views.promise import Promise, promises
 from iot_edge_anomaly.views.records import JudgedAlarm
 
 WEEKS = (4, 12)
@@ -72,19 +74,30 @@ def read_budget(
     records: Records, settings: Callable[[AssetKey], AssetSettings], tenants: Tenants, since_ns: int, until_ns: int
 ) -> Figures:
     """Ask the records, and work out what the answer says: in a thread."""
-
-    def promised(key: AssetKey) -> float:
-        return settings(key).false_alarms_per_week or DEFAULTS.false_alarms_per_week or 1.0
-
     learned = records.learned(tenants, since_ns, until_ns)
-    return Figures(budget(learned, promised), records.judged(tenants, since_ns, until_ns))
+    return Figures(budget(learned, _promised(settings)), records.judged(tenants, since_ns, until_ns))
 
 
-def worst_first(lines: Sequence[BudgetLine], words: str = "") -> list[BudgetLine]:
-    """Return the lines of the assets in whose names these words occur."""
+def read_promises(
+    records: Records, settings: Callable[[AssetKey], AssetSettings], tenants: Tenants, day: int, prefix: str
+) -> Mapping[AssetKey, Promise]:
+    """Ask the records which promises hold over the last weeks up to the end of a day (UTC): in a thread.
+
+    `prefix`: of assets whose full names begin so; an asset's own name is one.
+    """
+    span = span_of(promise.WEEKS, day * DAY_NS)
+    return promises(records.learned_since_model(tenants, *span, prefix), _promised(settings))
+
+
+def worst_first(
+    lines: Sequence[BudgetLine], words: str = "", broken: Collection[AssetKey | None] = ()
+) -> list[BudgetLine]:
+    """Return the lines of the assets in whose names these words occur; those with a broken promise come first."""
     wanted = words.casefold().split()
     found = [line for line in lines if all(word in str(line.key).casefold() for word in wanted)]
-    return sorted(found, key=lambda line: (_ORDER.index(line.state), -_burden(line), str(line.key)))
+    return sorted(
+        found, key=lambda line: (line.key not in broken, _ORDER.index(line.state), -_burden(line), str(line.key))
+    )
 
 
 def bar_of(line: BudgetLine) -> Bar | None:
@@ -103,6 +116,10 @@ def rate(per_week: float) -> str:
     """
     digits = 0 if per_week >= 100 else 1 if per_week >= 10 else 2
     return f"{per_week:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{per_week:,.0f}"
+
+
+def _promised(settings: Callable[[AssetKey], AssetSettings]) -> Callable[[AssetKey], float]:
+    return lambda key: settings(key).false_alarms_per_week or DEFAULTS.false_alarms_per_week or 1.0
 
 
 def _percent(promised: float) -> Callable[[float], float]:

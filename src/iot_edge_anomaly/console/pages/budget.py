@@ -1,9 +1,10 @@
 """False alarms: what was promised, what came of it, and whose words moved it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from iot_edge_anomaly.console.alarms.listing import arrange
 from iot_edge_anomaly.console.alarms.merge import readable
+from iot_edge_anomaly.console.board import by_key
 from iot_edge_anomaly.console.budget.rows import BudgetRow, Fleet, VerdictRow
 from iot_edge_anomaly.console.budget.span import (
     SHOWN,
@@ -12,15 +13,18 @@ from iot_edge_anomaly.console.budget.span import (
     budget_address,
     budget_search_of,
     read_budget,
+    read_promises,
     span_of,
     worst_first,
 )
 from iot_edge_anomaly.console.elements import box, field, link, show, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
+from iot_edge_anomaly.console.when import DAY_NS
 from iot_edge_anomaly.console.words import sentence
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.views.budget import BudgetLine, BudgetState
+from iot_edge_anomaly.views.budget import Budget, BudgetState
+from iot_edge_anomaly.views.promise import Promise, broken
 from iot_edge_anomaly.views.records import JudgedAlarm
 
 LIVE_SECONDS = 1.0
@@ -28,9 +32,10 @@ MOST_VERDICTS = 20
 NO_RECORDS = "The record of past alarms is not here yet, so there is nothing to count. It appears by itself."
 WHAT_IT_IS = (
     "Each model is calibrated to a number of false alarms a week. Only people can say what was a false alarm: "
-    "each verdict on an alarm moves these figures."
+    "each verdict on an alarm moves these figures, and how high the score has to be for the next one."
 )
 WHAT_TO_DO = (
+    "Judge its alarms: each that is called wrong raises the threshold of its asset a little.",
     "Look at the false alarms and what they have in common: one asset, one sensor, one time of day.",
     "Where an asset runs differently for good, say so on its page: new normal. It learns anew.",
     "Where it was learned from too short a time, give it more rows to learn from (learn_rows in the settings).",
@@ -63,7 +68,7 @@ class _Shown:
         show(self._problem, False)
         self._fleet = Fleet()
         with box("card what-to-do", "section") as self._advice:
-            text("h2", "Over budget: what helps")
+            text("h2", "Over budget, or a promise broken: what helps")
             with box("", "ol"):
                 for advice in WHAT_TO_DO:
                     text("li", advice)
@@ -98,13 +103,13 @@ class _Shown:
     async def update(self) -> None:
         """Show the figures as they are now."""
         console, who = self._visit.console, self._visit.who
-        span = span_of(self._search.weeks, self._visit.now_ns())
         problem = NO_RECORDS
         if console.records is not None:
             try:
-                self._show(
-                    await console.recall.ask(read_budget, console.records, console.view.settings, readable(who), *span)
-                )
+                about = (console.records, console.view.settings, readable(who))
+                span = span_of(self._search.weeks, self._visit.now_ns())
+                figures = await console.recall.ask(read_budget, *about, *span)
+                self._show(figures, await console.recall.ask(read_promises, *about, self._visit.now_ns() // DAY_NS, ""))
                 problem = ""
             except UnavailableError as error:
                 problem = f"{NO_RECORDS} ({error})"
@@ -113,21 +118,25 @@ class _Shown:
         show(self._problem, bool(problem))
         self._problem.text = problem
 
-    def _show(self, figures: Figures) -> None:
+    def _show(self, figures: Figures, promises: Mapping[AssetKey, Promise]) -> None:
         found = figures.budget
         self._fleet.update(found.fleet, self._search.weeks)
-        show(self._advice, any(line.state is BudgetState.OVER for line in (found.fleet, *found.assets)))
-        self._show_assets(worst_first(found.assets, self._search.words))
+        is_over = any(line.state is BudgetState.OVER for line in (found.fleet, *found.assets))
+        show(self._advice, is_over or bool(broken(promises.values())))
+        self._show_assets(found, promises)
         newest = dict.fromkeys(figures.judged[:MOST_VERDICTS])
         arrange(self._said, self._verdicts, [*newest], lambda judged: VerdictRow(judged))
         show(self._nothing_said, not newest)
 
-    def _show_assets(self, lines: Sequence[BudgetLine]) -> None:
+    def _show_assets(self, found: Budget, promises: Mapping[AssetKey, Promise]) -> None:
+        lines = worst_first(found.assets, self._search.words, [one.key for one in broken(promises.values())])
+        assets = self._visit.console.board.shared(self._visit.who, by_key)
         first = self._search.first
         shown = {line.key: line for line in lines[first : first + SHOWN] if line.key is not None}
         arrange(self._list, self._rows, [*shown], lambda key: BudgetRow(key))
         for key, line in shown.items():
-            self._rows[key].update(line)
+            level = assets[key].asset.alarm_level if key in assets else None
+            self._rows[key].update(line, promises.get(key), level)
         show(self._nothing, not shown)
         self._nothing.text = "No asset is called that." if self._search.words else "No model has watched an asset yet."
         show(self._more, len(lines) > first + SHOWN)

@@ -2,14 +2,15 @@
 
 from iot_edge_anomaly.console.alarms.merge import open_alarms, readable
 from iot_edge_anomaly.console.budget.rows import FLEET_WORDS
-from iot_edge_anomaly.console.budget.span import WEEKS, read_budget, span_of
+from iot_edge_anomaly.console.budget.span import WEEKS, read_budget, read_promises, span_of
 from iot_edge_anomaly.console.elements import box, link, set_classes, show, text
 from iot_edge_anomaly.console.overview.availability import Availability
+from iot_edge_anomaly.console.overview.broken import BrokenPromises
 from iot_edge_anomaly.console.overview.cards import DataQuality, Days, States, Urgent
 from iot_edge_anomaly.console.overview.day_figures import read_days
 from iot_edge_anomaly.console.overview.fleet_words import NEEDY, by_condition, details, verdict
 from iot_edge_anomaly.console.shell import BEAT_SECONDS, PageSpec, Visit
-from iot_edge_anomaly.console.when import NS, full_moment
+from iot_edge_anomaly.console.when import DAY_NS, NS, full_moment
 from iot_edge_anomaly.console.words import Condition, sentence
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, UnavailableError
 from iot_edge_anomaly.pipeline.settings import DEFAULTS
@@ -75,6 +76,7 @@ class _Sheet:
             with box("card fleet-budget", "section"):
                 text("h2", "False-alarm budget")
                 self._budget = text("p", "–")
+                self._broken = BrokenPromises()
                 link("Promised and realised, asset by asset", "/budget", "more")
         show(self._box, False)
         show(self._problem, False)
@@ -116,9 +118,10 @@ class _Sheet:
         self._days.update(figures, self._budget_a_day())
         self._quality.update(figures)
         self._availability.update_days(figures)
-        span = span_of(WEEKS[0], now_ns)
-        found = await console.recall.ask(read_budget, console.records, console.view.settings, tenants, *span)
+        about = (console.records, console.view.settings, tenants)
+        found = await console.recall.ask(read_budget, *about, *span_of(WEEKS[0], now_ns))
         self._budget.text = _budget_line(found.budget.fleet)
+        self._broken.update(await console.recall.ask(read_promises, *about, now_ns // DAY_NS, ""))
 
     def _budget_a_day(self) -> float:
         """Return how many false alarms a day are promised at most, all assets together."""
