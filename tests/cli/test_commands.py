@@ -139,6 +139,7 @@ def test_what_was_said_of_an_alarm_is_listed_and_counted(system: SmallSystem) ->
     assert "right" in system.ask("alarms", "--verdict", "right").stdout
     told = system.told("budget")
     assert told["fleet"]
+    assert {one[1] for one in told["promises"]} <= {"kept", "not yet verifiable"}
     shown = system.ask("budget").stdout
     assert "too early to say" in shown
 

@@ -13,8 +13,10 @@ from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import opened
 from iot_edge_anomaly.cli.tables import table
+from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.security.principal import EVERY_TENANT
 from iot_edge_anomaly.views.budget import Budget, BudgetLine, budget
+from iot_edge_anomaly.views.promise import WEEKS, Promise, broken, promises
 from iot_edge_anomaly.views.records import JudgedAlarm
 
 WEEK_NS = 7 * 86_400 * 1_000_000_000
@@ -36,30 +38,41 @@ def show_budget(
 ) -> None:
     """Hold learned alarms that were judged wrong against the false alarms that were promised.
 
-    A learned alarm that nobody judged may be false too: `at most` counts it. Give verdicts with `feedback`.
+    A learned alarm that nobody judged may be false too: `at most` counts it. Give verdicts with `feedback`. Where more
+    alarms of the last four weeks were not called right than chance explains, it is said that the promise is broken.
 
     Example: iot-edge-anomaly budget --weeks 8
     """
-    found, judged = asyncio.run(_budget(data_dir, weeks, asset))
+    found, judged, held = asyncio.run(_budget(data_dir, weeks, asset))
     if as_json:
-        typer.echo(msgspec.json.encode({"fleet": found.fleet, "assets": found.assets, "feedback": judged}))
+        told = {"fleet": found.fleet, "assets": found.assets, "feedback": judged, "promises": held}
+        typer.echo(msgspec.json.encode(told))
         return
     columns = ("asset", "promised a week", "judged wrong a week", "at most", "95 % of chance", "right", "what it says")
     Console().print(table(columns, map(_shown, (*found.assets, found.fleet))))
+    for promise in broken(held):
+        typer.echo(f"{promise.key}: promise {promise.state}: {promise.words} that nobody called right")
     for one in judged[:20]:
         said = "right" if one.verdict.was_right else "wrong"
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.verdict.at_ns / 1e9))
         typer.echo(f"{one.alarm_id} of {one.key} was {said}, said {one.verdict.by} at {at}. {one.verdict.note}".strip())
 
 
-async def _budget(data_dir: Path, weeks: int, prefix: str) -> tuple[Budget, list[JudgedAlarm]]:
+async def _budget(data_dir: Path, weeks: int, prefix: str) -> tuple[Budget, list[JudgedAlarm], list[Promise]]:
     until = time.time_ns()
     span = (EVERY_TENANT, until - weeks * WEEK_NS, until, prefix)
     async with opened(data_dir) as session:
         learned = await asyncio.to_thread(session.records.learned, *span)
         judged = await asyncio.to_thread(session.records.judged, *span)
+        lately = await asyncio.to_thread(
+            session.records.learned_since_model, EVERY_TENANT, until - WEEKS * WEEK_NS, until, prefix
+        )
         plant = session.plant
-        return budget(learned, lambda key: plant.settings(key).false_alarms_per_week or 0.0), judged
+
+        def promised(key: AssetKey) -> float:
+            return plant.settings(key).false_alarms_per_week or 0.0
+
+        return budget(learned, promised), judged, list(promises(lately, promised).values())
 
 
 def _shown(line: BudgetLine) -> tuple[str, ...]:
