@@ -166,3 +166,12 @@ def test_whoever_moves_up_to_now_is_live_again() -> None:
     earlier = Looked("8h").shifted(-1, now_ns)
     assert earlier.ends(now_ns) == (now_ns - 12 * hour, now_ns - 4 * hour)
     assert earlier.shifted(1, now_ns) == Looked("8h")
+
+
+@pytest.mark.parametrize(("level", "said"), [(1.0, "1"), (1.1801, "1.18"), (3.0, "3")])
+def test_the_threshold_stands_where_verdicts_have_put_it(level: float, said: str) -> None:
+    options = drawn(rows([number * STEP for number in range(5)], [0.5, 0.9, 1.1, 0.6, 0.4]), level=level)
+    assert options["title"][0]["text"] == f"Score: above {said} is an alarm"
+    assert options["series"][0]["markLine"]["data"][0]["yAxis"] == level
+    assert options["yAxis"][0]["max"] > level
+    assert any(value is not None for value in options["dataset"]["source"]["odd"]) is (level < 1.1)

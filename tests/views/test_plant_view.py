@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import Notice, Phase, SourceCount
+from iot_edge_anomaly.core.outcomes import AlarmLevel, Notice, Phase, SourceCount
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings
-from iot_edge_anomaly.views.plant import MOST_REASONS, OTHER_REASONS, Plant
+from iot_edge_anomaly.views.plant import MOST_REASONS, OTHER_REASONS, Plant, Standing
 
 HISTORY = a_history()
 
@@ -100,6 +100,16 @@ def test_the_end_of_maintenance_is_shown() -> None:
         asset = plant.asset(PUMP)
         assert asset is not None
         assert asset.maintenance_until_ns == until
+
+
+def test_the_level_is_that_of_the_last_commit_and_before_it_that_of_the_checkpoint() -> None:
+    plant, raised = Plant(), AlarmLevel(1.18, 2)
+    plant.begin_with(PUMP, Standing(Phase.CALIBRATED, 1.0, 0, "sha256:m", 0, 0, (), raised))
+    assert [asset.alarm_level for asset in plant.assets()] == [raised]
+    plant.apply(commit(0, 1, outcome(PUMP, alarm_level=AlarmLevel(1.25, 3))))
+    assert [asset.alarm_level for asset in plant.assets()] == [AlarmLevel(1.25, 3)]
+    plant.apply(commit(0, 2, outcome(PUMP)))
+    assert [asset.alarm_level for asset in plant.assets()] == [None]
 
 
 def test_reasons_of_records_set_aside_are_counted_and_bounded() -> None:

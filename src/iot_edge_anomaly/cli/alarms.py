@@ -145,6 +145,8 @@ def feedback(
 ) -> None:
     """Say whether an alarm was right; the latest verdict counts, and moves the false-alarm figures of `budget`.
 
+    Of a score alarm it also moves the threshold of the asset: wrong raises it, right brings it back.
+
     Example: iot-edge-anomaly feedback A36cb2fffecb6 wrong --note "valve test"
     """
     if verdict not in ("right", "wrong"):

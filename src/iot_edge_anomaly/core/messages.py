@@ -196,7 +196,7 @@ class Maintenance(msgspec.Struct, frozen=True, array_like=True, tag="maintenance
 
 
 class Feedback(msgspec.Struct, frozen=True, array_like=True, tag="feedback"):
-    """A person's verdict on an alarm."""
+    """A person's verdict on an alarm; of a score alarm it moves the level that the score has to pass."""
 
     tenant: str
     asset: str

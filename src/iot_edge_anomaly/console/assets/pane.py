@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from iot_edge_anomaly.alarms.feedback import CALIBRATED
 from iot_edge_anomaly.console.alarms.acts import AlarmActs
 from iot_edge_anomaly.console.alarms.cards import AlarmCards
 from iot_edge_anomaly.console.alarms.history import AlarmHistory, AlarmsThen
@@ -85,12 +86,14 @@ class AssetPane:
             self._show_state(line)
             await self._alarms.update(line.asset.alarms, now_ns)
         self._trend.areas = await self._reads.areas(*self._trend.ends) if self._trend.ends[1] else ()
+        level = None if line is None else line.asset.alarm_level
+        self._trend.level = CALIBRATED if level is None else level.score
         await self._trend.update(newest, now_ns)
         if newest is not None and len(newest.times):
             self._sensors.update(newest, self._trend.shown)
         self._then.update(await self._reads.at(at) if (at := self._trend.looked.at_ns) is not None else [])
         await self._drifts.update(now_ns)
-        await self._promise.update(None if line is None else line.asset.alarm_level)
+        await self._promise.update(level)
         self._history.update(await self._reads.latest(), self._reads.problem, now_ns)
 
     def _show_state(self, line: Line) -> None:

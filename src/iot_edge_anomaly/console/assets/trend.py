@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 from nicegui import ui
 
+from iot_edge_anomaly.alarms.feedback import CALIBRATED
 from iot_edge_anomaly.console.assets.looked import SPANS, Looked, looked_address, looked_at
 from iot_edge_anomaly.console.assets.past import Past
 from iot_edge_anomaly.console.assets.rows import between, thin_for, thin_live, with_detail, without_seam
@@ -39,7 +40,10 @@ NO_HISTORY = "What is in memory: there is no history here. It comes with: pip in
 
 
 class AssetTrend:
-    """The chart, and what chooses its time. `sensors` are those a person chose; none: the one that is odd."""
+    """The chart, and what chooses its time. `sensors` are those a person chose; none: the one that is odd.
+
+    `areas` and `level`, what the score has to pass for an alarm, are for the page to set.
+    """
 
     def __init__(self, visit: Visit, key: AssetKey, settings: AssetSettings) -> None:
         self._visit, self._key, self._settings = visit, key, settings
@@ -55,6 +59,7 @@ class AssetTrend:
         self._is_held = False
         self._newest_ns = 0
         self.areas: tuple[Area, ...] = ()
+        self.level = CALIBRATED
         with box("card trend", "section").props('aria-label="Trend"'):
             self._make_tools()
             self._note = text("p", "", "hint note").props("role=status")
@@ -127,7 +132,7 @@ class AssetTrend:
         looks = tuple(self._look(sensor) for sensor in self._shown)
         titles = {sensor: sensor_title(self._settings, sensor) for sensor in rows.sensors}
         heat = heat_sensors(rows)
-        options = chart(Shown(rows, looks, *self._ends, self.areas, titles))
+        options = chart(Shown(rows, looks, *self._ends, self.areas, titles, self.level))
         layout = (self._shown, heat, self._looked)
         if layout != self._drawn:
             self._make_chart(options, height(len(looks), len(heat)))

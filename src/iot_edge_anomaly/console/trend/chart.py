@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.alarms.feedback import CALIBRATED
 from iot_edge_anomaly.console.assets.rows import usual_distance
 from iot_edge_anomaly.console.trend.heat import HEAT_ROW, heat_axis, heat_sensors, heat_series
 from iot_edge_anomaly.console.trend.parts import (
@@ -67,7 +68,10 @@ class Area(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What the chart shows: rows of a time, some sensors, the alarms of that time, titles of all sensors."""
+    """What the chart shows: rows of a time, some sensors, the alarms of that time, titles of all sensors.
+
+    `level`: what the score has to pass now for an alarm.
+    """
 
     rows: Stretch
     looks: tuple[Look, ...]
@@ -75,6 +79,7 @@ class Shown(NamedTuple):
     until_ns: int
     areas: tuple[Area, ...] = ()
     titles: dict[str, str] = {}  # noqa: RUF012 - of a NamedTuple, and never changed
+    level: float = CALIBRATED
 
 
 def height(sensors: int, contributors: int) -> int:
@@ -90,7 +95,10 @@ def chart(shown: Shown) -> dict[str, Any]:
     axes = range(count + 1 + bool(heat))
     tops = [TOP + place * SPACE + (SCORE_HEIGHT + (place - 1) * SENSOR_HEIGHT) * (place > 0) for place in axes]
     heights = [SCORE_HEIGHT, *[SENSOR_HEIGHT] * count, HEAT_ROW * len(heat)]
-    titles = ["Score: above 1 is an alarm", *(f"{look.title} (dashed: expected)" for look in shown.looks)]
+    titles = [
+        f"Score: above {shown.level:.3g} is an alarm",
+        *(f"{look.title} (dashed: expected)" for look in shown.looks),
+    ]
     titles += ["What each sensor contributed to the score"] if heat else []
     return {
         "animation": False,
@@ -112,11 +120,11 @@ def chart(shown: Shown) -> dict[str, Any]:
             for i in axes
         ],
         "yAxis": [
-            {**value_axis(0), "min": 0, **_score_scale(float(np.nanmax(rows.score, initial=0.0)))},
+            {**value_axis(0), "min": 0, **_score_scale(float(np.nanmax(rows.score, initial=0.0)), shown.level)},
             *({**value_axis(1 + i), "scale": True, "splitNumber": 3} for i in range(count)),
             *([heat_axis(count + 1, [shown.titles.get(name, name) for name in heat])] if heat else []),
         ],
-        "dataset": {"source": _columns(_with_holes(rows, shown), shown.looks)},
+        "dataset": {"source": _columns(_with_holes(rows, shown), shown.looks, shown.level)},
         "series": [*_series(shown), *([heat_series(shown.rows, heat, count + 1)] if heat else [])],
     }
 
@@ -143,10 +151,10 @@ def _zooms(axes: list[int]) -> list[dict[str, Any]]:
 
 def _series(shown: Shown) -> list[dict[str, Any]]:
     score = {**line("Score", 0, "score", INK, 1.5), "areaStyle": {"color": INK, "opacity": 0.12}}
-    threshold = {"yAxis": 1, "lineStyle": {"color": ALARM}}
+    threshold = {"yAxis": shown.level, "lineStyle": {"color": ALARM}}
     made = [
         {**score, "markLine": _mark_line([threshold]), "markArea": _mark_area(shown, labels=True)},
-        _quiet({**line("Above 1", 0, "odd", ALARM, 2.5), "areaStyle": {"color": ALARM, "opacity": 0.18}}),
+        _quiet({**line("Above the threshold", 0, "odd", ALARM, 2.5), "areaStyle": {"color": ALARM, "opacity": 0.18}}),
         _quality_marks(shown.rows),
     ]
     for place, look in enumerate(shown.looks):
@@ -167,12 +175,12 @@ def _series(shown: Shown) -> list[dict[str, Any]]:
     return made
 
 
-def _columns(rows: Stretch, looks: Sequence[Look]) -> dict[str, tuple[float | None, ...]]:
+def _columns(rows: Stretch, looks: Sequence[Look], level: float) -> dict[str, tuple[float | None, ...]]:
     """Return what is drawn, column by column."""
     columns: dict[str, tuple[float | None, ...]] = {
         "time": tuple((rows.times // MILLISECOND).tolist()),
         "score": _figures(rows.score),
-        "odd": _figures(np.where(_touching(rows.score > 1.0), rows.score, np.nan)),
+        "odd": _figures(np.where(_touching(rows.score > level), rows.score, np.nan)),
     }
     for place, look in enumerate(looks):
         column, usual = rows.sensors.index(look.sensor), usual_distance(rows, look.sensor)
@@ -263,9 +271,9 @@ def _stamp(time_ns: int) -> int:
     return time_ns // MILLISECOND
 
 
-def _score_scale(highest: float) -> dict[str, float]:
+def _score_scale(highest: float, level: float) -> dict[str, float]:
     """Return an axis that holds the threshold and every score, with three to five lines on it."""
-    top = max(1.2, 1.05 * highest)
+    top = max(1.2 * level, 1.05 * highest)
     step = next((step for step in STEPS if top / step <= 5), top)
     return {"interval": step, "max": step * ceil(top / step)}
 
