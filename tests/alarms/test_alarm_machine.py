@@ -91,7 +91,7 @@ class AlarmMachine(RuleBasedStateMachine):
         name = self.names.get(condition, "")
         control = Feedback(KEY.tenant, KEY.asset, name, was_right, self.now * NS, "ada")
         before = self.book.verdicts
-        assert acts.judge(self.book, control) is acts.judge(self.twin, control)
+        self.check(acts.judge(self.book, control, SETTINGS), acts.judge(self.twin, control, SETTINGS))
         assert condition == "score" or self.book.verdicts == before
 
     @rule(seconds=SPANS)

@@ -124,8 +124,8 @@ def test_what_nobody_remembers_moves_nothing() -> None:
     assert with_verdict(verdicts, "B0", was_right=False).level == pytest.approx(1.25**2)
 
 
-def call(book: AlarmBook, event: AlarmEvent, was_right: bool, second: int = 99) -> bool:
-    return acts.judge(book, Feedback(KEY.tenant, KEY.asset, event.alarm_id, was_right, second * NS, "ada"))
+def call(book: AlarmBook, event: AlarmEvent, was_right: bool, second: int = 99) -> list[AlarmEvent]:
+    return acts.judge(book, Feedback(KEY.tenant, KEY.asset, event.alarm_id, was_right, second * NS, "ada"), SETTINGS)
 
 
 def raised_at(book: AlarmBook, height: float, start: int = 0) -> AlarmEvent:
@@ -139,11 +139,40 @@ def test_what_was_called_wrong_does_not_come_again_but_what_is_well_above_does()
     book = AlarmBook()
     first = raised_at(book, 1.2)
     assert (first.score, first.threshold) == (1.2, 1.0)
-    assert call(book, first, was_right=False)
+    assert call(book, first, was_right=False) == []
     assert after(book, rows_of(start=100, score=[1.2] * 9)) == []
     (again,) = on_rows(book, KEY, rows_of(start=200, score=[1.5] * 2), SETTINGS)
     assert (again.event, again.score) == ("raise", 1.5)
     assert again.threshold == pytest.approx(1.2 * JUST_ABOVE)
+
+
+def test_an_alarm_that_stands_is_over_with_the_word_that_it_was_wrong() -> None:
+    book = AlarmBook()
+    (raised,) = on_rows(book, KEY, rows_of(score=[1.2] * 4), SETTINGS)
+    assert not book.allows_learning
+    (said,) = call(book, raised, was_right=False, second=5)
+    assert (said.event, said.alarm_id, said.time_ns) == ("return", raised.alarm_id, 5 * NS)
+    assert book.allows_learning
+    assert after(book, rows_of(start=5, score=[1.2] * 9)) == []
+    assert after(book, rows_of(start=14, score=[1.3] * 2)) == [(15, "re-raise", "score")]
+
+
+@pytest.mark.parametrize(("height", "was_right"), [(1.2, True), (1.3, False)])
+def test_an_alarm_stands_that_was_right_or_so_high_that_one_verdict_does_not_reach_it(
+    height: float, was_right: bool
+) -> None:
+    book = AlarmBook()
+    (raised,) = on_rows(book, KEY, rows_of(score=[height] * 4), SETTINGS)
+    assert call(book, raised, was_right=was_right) == []
+    assert book.alarms["score"].is_active
+
+
+def test_what_is_out_of_sight_is_over_without_a_word() -> None:
+    book = AlarmBook()
+    (raised,) = on_rows(book, KEY, rows_of(score=[1.2] * 2), SETTINGS)
+    acts.shelve(book, Shelve(KEY.tenant, KEY.asset, "score", 900 * NS, 3 * NS, "ada", "noise"), SETTINGS)
+    assert call(book, raised, was_right=False) == []
+    assert not book.alarms["score"].is_active
 
 
 def test_what_counts_is_how_high_it_went_up_to_the_verdict() -> None:
@@ -152,7 +181,7 @@ def test_what_counts_is_how_high_it_went_up_to_the_verdict() -> None:
     assert raised.score == 1.1
     call(book, raised, was_right=False)
     assert book.verdicts.level == pytest.approx(1.19 * JUST_ABOVE)
-    on_rows(book, KEY, rows_of(start=5, score=[1.8] * 3), SETTINGS)
+    assert after(book, rows_of(start=5, score=[1.8] * 3)) == [(6, "re-raise", "score")]
     call(book, raised, was_right=True)
     call(book, raised, was_right=False)
     assert book.verdicts.level == pytest.approx(1.19 * JUST_ABOVE)
@@ -187,7 +216,7 @@ def test_a_grave_fault_is_told_however_many_alarms_were_called_wrong() -> None:
 def test_a_verdict_on_a_limit_moves_nothing() -> None:
     book = AlarmBook()
     (high,) = on_rows(book, KEY, rows_of(temperature=[90.0]), SETTINGS)
-    assert not call(book, high, was_right=False)
+    assert call(book, high, was_right=False) == []
     assert book.verdicts == Verdicts()
     assert after(book, rows_of(start=100, flow=[4.0])) == [(100, "raise", "limit:flow:L")]
 
@@ -196,7 +225,8 @@ def test_the_level_begins_again_at_one() -> None:
     book = AlarmBook()
     first = raised_at(book, 1.2)
     assert not acts.begin_level_anew(book)
-    assert not call(book, first, was_right=False)  # said of the model before
+    call(book, first, was_right=False)  # said of the model before
+    assert book.verdicts == Verdicts()
     call(book, raised_at(book, 1.2, start=100), was_right=False)
     assert acts.begin_level_anew(book)
     assert book.verdicts == Verdicts()

@@ -161,11 +161,16 @@ def new_normal(book: AlarmBook, control: NewNormal, settings: AlarmSettings) -> 
     return events
 
 
-def judge(book: AlarmBook, control: Feedback) -> bool:
-    """Let a verdict move the level that the score has to pass; tell whether it did."""
-    before = book.verdicts
-    book.verdicts = with_verdict(before, control.alarm_id, was_right=control.was_right)
-    return book.verdicts.level != before.level
+def judge(book: AlarmBook, control: Feedback, settings: AlarmSettings) -> list[AlarmEvent]:
+    """Let a verdict move the level that the score has to pass; a wrong alarm that never was above it is over."""
+    book.verdicts = with_verdict(book.verdicts, control.alarm_id, was_right=control.was_right)
+    alarm = book.alarms.get(SCORE)
+    is_meant = alarm is not None and alarm.is_active and alarm.alarm_id == control.alarm_id
+    if not is_meant or control.was_right or not book.verdicts.covers(control.alarm_id):
+        return []
+    events = return_alarm(book, SCORE, control.at_ns, settings)
+    book.forget_settled()
+    return events
 
 
 def begin_level_anew(book: AlarmBook) -> bool:

@@ -57,6 +57,10 @@ class Verdicts(msgspec.Struct, frozen=True, array_like=True):
         """How many alarms were judged since the level was 1."""
         return self.forgotten + sum(alarm.was_right is not None for alarm in self.alarms)
 
+    def covers(self, alarm_id: str) -> bool:
+        """Tell whether an alarm is remembered and never was above the level."""
+        return any(alarm.alarm_id == alarm_id and alarm.height <= self.level for alarm in self.alarms)
+
 
 def moved(level: float, height: float, *, was_right: bool) -> float:
     """Return the level after a verdict on an alarm whose score was so high.

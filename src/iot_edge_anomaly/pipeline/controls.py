@@ -60,7 +60,9 @@ def _judge(asset: Asset, control: Feedback, draft: Draft) -> None:
     verdict, about = "right" if control.was_right else "wrong", control.alarm_id
     text = f"alarm {about} was {verdict}, says {control.by}. {control.note}".strip()
     draft.notices.append(Notice(f"feedback-{verdict}", about, text, control.at_ns, control.by, control.note))
-    if acts.judge(asset.book, control):
+    before = asset.book.verdicts.level
+    draft.alarms += acts.judge(asset.book, control, asset.profile.alarms)
+    if asset.book.verdicts.level != before:
         text = f"{_now_has_to_pass(asset)}: alarm {about} was called {verdict} by {control.by}"
         draft.notices.append(Notice(ALARM_LEVEL, about, text, control.at_ns, control.by, control.note))
 
