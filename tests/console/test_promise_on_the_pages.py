@@ -49,7 +49,7 @@ def test_assets_whose_promise_is_broken_come_first() -> None:
     lines = budget(learned, lambda _: 1.0).assets
     assert [line.key for line in worst_first(lines)] == [PUMP_1, TANK, PUMP_3]
     assert [line.key for line in worst_first(lines, broken=[PUMP_3])] == [PUMP_3, PUMP_1, TANK]
-    assert [line.key for line in worst_first(lines, "pump", broken=[TANK])] == [PUMP_1, PUMP_3]
+    assert [line.key for line in worst_first(lines, "pump-", broken=[TANK])] == [PUMP_1, PUMP_3]
 
 
 @pytest.mark.system

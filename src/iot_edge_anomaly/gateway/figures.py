@@ -64,7 +64,7 @@ class PromiseFigures(msgspec.Struct, frozen=True):
     words: str
     promised_per_week: float
     watched_seconds: float
-    count: int
+    alarms: int
 
 
 class BudgetAnswer(msgspec.Struct, frozen=True):
@@ -154,7 +154,7 @@ def _line(of: BudgetLine) -> BudgetFigures:
 
 
 def _promise(of: Promise) -> PromiseFigures:
-    return PromiseFigures(str(of.key), of.state, of.words, of.promised_per_week, of.watched_seconds, of.count)
+    return PromiseFigures(str(of.key), of.state, of.words, of.promised_per_week, of.watched_seconds, of.alarms)
 
 
 def _day(of: AssetDay) -> Day:

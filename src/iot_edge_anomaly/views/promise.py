@@ -35,7 +35,7 @@ class Promise(NamedTuple):
     state: PromiseState
     promised_per_week: float
     watched_seconds: float
-    count: int
+    alarms: int
 
     @property
     def words(self) -> str:
@@ -44,7 +44,7 @@ class Promise(NamedTuple):
         >>> Promise(AssetKey("acme", "pump"), PromiseState.BROKEN, 1.0, 2 * WEEK_SECONDS, 9).words
         'promised 1 a week; 9 in the last 2 weeks of watching'
         """
-        return f"promised {self.promised_per_week:g} a week; {self.count} in {_span(self.watched_seconds)}"
+        return f"promised {self.promised_per_week:g} a week; {self.alarms} in {_span(self.watched_seconds)}"
 
 
 def promise(of: LearnedAlarms, promised_per_week: float) -> Promise:

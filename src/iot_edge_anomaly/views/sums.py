@@ -100,7 +100,7 @@ def _days(since_ns: int, until_ns: int) -> tuple[int, int]:
     return in_bounds(since_ns) // DAY_NS, -(-in_bounds(until_ns) // DAY_NS)
 
 
-def _watched(tenants: Tenants, since_ns: int, until_ns: int, prefix: str) -> Select[tuple[str, str, int]]:
+def _watched(tenants: Tenants, since_ns: int, until_ns: int, prefix: str) -> Select[str, str, int]:
     """Ask how long each asset was watched, in ns; those that were not are left out."""
     first, end = _days(since_ns, until_ns)
     names, watched_ns = (DAYS.c.tenant, DAYS.c.asset), func.sum(DAYS.c.watched_ns)
@@ -108,7 +108,7 @@ def _watched(tenants: Tenants, since_ns: int, until_ns: int, prefix: str) -> Sel
     return select(*names, watched_ns).where(in_span).group_by(*names).having(watched_ns > 0)
 
 
-def _raised(tenants: Tenants, since_ns: int, until_ns: int, prefix: str) -> Select[tuple[str, str, str, int]]:
+def _raised(tenants: Tenants, since_ns: int, until_ns: int, prefix: str) -> Select[str, str, str, int]:
     """Ask how many learned alarms each asset has with each verdict."""
     names = (ALARMS.c.tenant, ALARMS.c.asset, ALARMS.c.verdict)
     return select(*names, func.count()).where(_learned(tenants, since_ns, until_ns, prefix)).group_by(*names)
@@ -128,7 +128,7 @@ def _is_of(table: Table, other: Subquery) -> ColumnElement[bool]:
 
 
 def _learned_alarms(
-    connection: Connection, watched: Select[tuple[str, str, int]], raised: Select[tuple[str, str, str, int]]
+    connection: Connection, watched: Select[str, str, int], raised: Select[str, str, str, int]
 ) -> list[LearnedAlarms]:
     seconds = {AssetKey(tenant, asset): int(ns) / NS for tenant, asset, ns in connection.execute(watched)}
     counts: dict[AssetKey, dict[str, int]] = {}

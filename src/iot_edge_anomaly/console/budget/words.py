@@ -21,7 +21,7 @@ def level_words(level: AlarmLevel | None) -> str:
 
 def promise_words(promise: Promise) -> str:
     """Say whether a promise holds, with its figures: alarms that nobody called right."""
-    nobody = " that nobody called right" if promise.count else ""
+    nobody = " that nobody called right" if promise.alarms else ""
     return f"promise {promise.state}: {promise.words}{nobody}"
 
 
