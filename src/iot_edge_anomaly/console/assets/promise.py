@@ -19,8 +19,7 @@ class AssetPromise:
         self._visit, self._key = visit, key
         with box("then promise", "section").props('aria-label="False alarms"') as self._box:
             with box("line") as self._broken:
-                text("span", "False alarms", "priority")
-                self._words = text("span", "")
+                self._words = text("span", "", "promised broken")
                 text("span", WHAT_HELPS, "hint")
             with box("line"):
                 self._level = text("span", "", "level")

@@ -35,11 +35,10 @@ WHAT_IT_IS = (
     "each verdict on an alarm moves these figures, and how high the score has to be for the next one."
 )
 WHAT_TO_DO = (
-    "Judge its alarms: each that is called wrong raises the threshold of its asset a little.",
+    "Judge what nobody has judged: each wrong alarm raises the threshold of its asset, a wide interval says little.",
     "Look at the false alarms and what they have in common: one asset, one sensor, one time of day.",
     "Where an asset runs differently for good, say so on its page: new normal. It learns anew.",
     "Where it was learned from too short a time, give it more rows to learn from (learn_rows in the settings).",
-    "Judge what nobody has judged: an interval that is wide says little.",
 )
 
 
