@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 from alarm_rows import KEY, NS, SENSORS, SETTINGS, WITHOUT_LIMITS, after, cut, rows_of  # type: ignore[import-not-found]
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iot_edge_anomaly.alarms.book import AlarmBook
@@ -184,7 +184,11 @@ def all_at_once(lines: list[tuple[float, float, float, float, int]]) -> ScoredRo
     return rows._replace(time_ns=np.cumsum(steps) * NS)
 
 
+CALM, HIGH, HIGHEST = ((0.1, 10.0, temperature, 0.0, 1) for temperature in (60.0, 86.0, 99.0))
+
+
 @given(ROWS, st.lists(st.integers(1, 59)), st.booleans())
+@example([HIGH, HIGHEST, *[CALM] * 6, HIGH], [5], False)
 def test_the_result_does_not_depend_on_how_rows_are_cut(
     lines: list[tuple[float, float, float, float, int]], cuts: list[int], is_stored_between: bool
 ) -> None:

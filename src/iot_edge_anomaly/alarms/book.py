@@ -175,6 +175,7 @@ def apply(
         alarm.until_ns = 0
     if after is AlarmState.NORMAL:
         alarm.alarm_id = alarm.incident_id = ""
+        alarm.returned_ns = 0
     return [said]
 
 
