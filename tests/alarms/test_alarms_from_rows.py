@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from iot_edge_anomaly.alarms.book import AlarmBook
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Origin, Priority
 
 
 def test_a_score_must_stay_high_to_raise_and_low_to_return() -> None:
@@ -35,6 +35,25 @@ def test_a_score_alarm_says_why() -> None:
         ("flow", 0.75, 10.0, 9.0, "m³/h"),
         ("bearing_temperature", 0.25, 60.0, 59.0, "°C"),
     ]
+
+
+def test_a_score_alarm_tells_its_origin_and_asks_for_it_once() -> None:
+    asked: list[tuple[list[float], int]] = []
+
+    def ask(row: np.ndarray, suspect: int) -> Origin:
+        asked.append((row.tolist(), suspect))
+        return Origin.SENSOR
+
+    rows = rows_of(score=[2.5, 2.5, 2.5], flow=[1.0, 2.0, 3.0])._replace(origin=ask)
+    (event,) = on_rows(AlarmBook(), KEY, rows, WITHOUT_LIMITS)
+    assert event.origin is Origin.SENSOR
+    assert event.reason.endswith("rather a fault of the sensor than of the machine")
+    assert asked == [([2.0, 60.0], 0)]
+
+
+def test_other_alarms_tell_no_origin() -> None:
+    (event,) = on_rows(AlarmBook(), KEY, rows_of(flow=[10.0, 4.0]), SETTINGS)
+    assert event.origin is Origin.UNTOLD
 
 
 def test_a_limit_returns_only_beyond_its_dead_band() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from iot_edge_anomaly.alarms.reasons import limit_reason, score_reason, silence_reason, stuck_reason
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
-from iot_edge_anomaly.core.outcomes import Contributor
+from iot_edge_anomaly.core.outcomes import Contributor, Origin
 
 SETTINGS = AlarmSettings(
     1,
@@ -40,6 +40,26 @@ SETTINGS = AlarmSettings(
 )
 def test_score(sensor: str, actual: float, expected: float, unit: str, others: list[str], text: str) -> None:
     assert score_reason([Contributor(sensor, 1.0, actual, expected, unit)], others, SETTINGS) == text
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        (Origin.UNTOLD, ""),
+        (
+            Origin.SENSOR,
+            "; the other sensors agree with each other: rather a fault of the sensor than of the machine",
+        ),
+        (
+            Origin.MACHINE,
+            "; several sensors agree that something is different: rather the machine than a sensor",
+        ),
+    ],
+)
+def test_the_origin_is_said_behind_the_sensor(origin: Origin, said: str) -> None:
+    contributors = [Contributor("p_out", 1.0, 3.1, 3.9, "bar")]
+    reason = score_reason(contributors, ["flow"], SETTINGS, origin)
+    assert reason == f"outlet pressure 0.8 bar below what flow predicts{said}"
 
 
 def test_a_score_that_no_sensor_explains() -> None:

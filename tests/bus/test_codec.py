@@ -38,9 +38,10 @@ def test_messages_of_every_version_are_read(version: int) -> None:
 
 
 def test_messages_from_before_fields_were_added_are_read() -> None:
-    """Then no row told its time, no notice its author, no new normal its reason."""
+    """At first no row told its time, no notice its author, no new normal its reason; later no alarm its origin."""
     assert decode_envelope((GOLDEN / "envelope.v1.first.msgpack").read_bytes(), 9) == Envelope(ENVELOPE, 9)
     assert decode_commit((GOLDEN / "commit.v1.first.msgpack").read_bytes()) == COMMIT
+    assert decode_commit((GOLDEN / "commit.v1.second.msgpack").read_bytes()) == COMMIT
 
 
 def test_what_is_written_is_the_newest_version_to_the_byte() -> None:

@@ -11,7 +11,7 @@ from iot_edge_anomaly.alarms.feedback import Verdicts
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event, next_state
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Origin, Priority
 
 CHATTER_NS = 60 * 1_000_000_000
 """What comes again this soon is the same trouble: for ISA-18.2 an alarm chatters that comes three times a minute."""
@@ -94,6 +94,7 @@ class Finding(msgspec.Struct, frozen=True):
     threshold: float = 1.0
     contributors: tuple[Contributor, ...] = ()
     model: str = ""
+    origin: Origin = Origin.UNTOLD
 
 
 def raise_alarm(
@@ -169,6 +170,7 @@ def apply(
         settings.configuration,
         by,
         note,
+        found.origin,
     )
     alarm.state = after
     if after is not AlarmState.SHELVED:

@@ -1,17 +1,28 @@
 """Why an alarm was raised, in words an operator reads at a glance: what, how far, against what."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit
-from iot_edge_anomaly.core.outcomes import Contributor
+from iot_edge_anomaly.core.outcomes import Contributor, Origin
 
 MOST_PREDICTORS = 3
 """So many sensors are named as those that predict another; of more it is said that they are the others."""
 
+_ORIGINS: Mapping[Origin, str] = {
+    Origin.UNTOLD: "",
+    Origin.SENSOR: "; the other sensors agree with each other: rather a fault of the sensor than of the machine",
+    Origin.MACHINE: "; several sensors agree that something is different: rather the machine than a sensor",
+}
 
-def score_reason(contributors: Sequence[Contributor], others: Sequence[str], settings: AlarmSettings) -> str:
-    """Say which sensor reads what the model does not expect.
+
+def score_reason(
+    contributors: Sequence[Contributor],
+    others: Sequence[str],
+    settings: AlarmSettings,
+    origin: Origin = Origin.UNTOLD,
+) -> str:
+    """Say which sensor reads what the model does not expect, and whether it is rather the sensor or the machine.
 
     >>> settings = AlarmSettings(1, 1, (), {}, {}, "")
     >>> score_reason([Contributor("outlet_pressure", 0.7, 3.1, 3.9, "bar")], ["flow", "speed"], settings)
@@ -19,6 +30,10 @@ def score_reason(contributors: Sequence[Contributor], others: Sequence[str], set
     """
     if not contributors:
         return "the sensors together behave unlike anything learned"
+    return _most_odd(contributors, others, settings) + _ORIGINS[origin]
+
+
+def _most_odd(contributors: Sequence[Contributor], others: Sequence[str], settings: AlarmSettings) -> str:
     top = contributors[0]
     title = settings.text_of(top.sensor).title
     if math.isnan(top.actual) or math.isnan(top.expected):

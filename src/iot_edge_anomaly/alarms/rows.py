@@ -17,7 +17,7 @@ from iot_edge_anomaly.alarms.reasons import limit_reason, score_reason, stuck_re
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Origin, Priority
 
 SCORE = "score"
 LIMIT = "limit:"
@@ -32,11 +32,20 @@ LIMIT_ON_DELAY_ROWS = 1
 _IN_SIGHT = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 
 
+TellOrigin = Callable[[NDArray[np.float64], int], Origin]
+"""Of an odd row (k,) and the number of the sensor that is suspected: is the sensor at fault, or the machine?"""
+
+
+def untold(_row: NDArray[np.float64], _suspect: int) -> Origin:
+    """Claim nothing, as where no detector can tell."""
+    return Origin.UNTOLD
+
+
 class ScoredRows(NamedTuple):
     """Rows of one asset, n by k, as `core.outcomes.Rows` describes them; columns in the order of the settings' texts.
 
     `raw` (n, k): as read, before what is stuck was taken out. `stuck_seconds` (n, k): 0 where a sensor moves; None: not
-    watched. `judge_score`: the asset is calibrated.
+    watched. `judge_score`: the asset is calibrated. `origin`: asked at the row at which a score alarm is raised.
     """
 
     sensors: tuple[str, ...]
@@ -49,6 +58,7 @@ class ScoredRows(NamedTuple):
     stuck_seconds: NDArray[np.float64] | None
     judge_score: bool
     model: str
+    origin: TellOrigin = untold
 
 
 class _Watch(NamedTuple):
@@ -206,7 +216,9 @@ def _why_odd(rows: ScoredRows, row: int, settings: AlarmSettings) -> Finding:
     others = [sensor for number, sensor in enumerate(rows.sensors) if sensor != named and _is_there(rows, row, number)]
     score = float(rows.score[row])
     priority = Priority.HIGH if score > URGENT_SCORE else Priority.MEDIUM
-    return Finding(score_reason(contributors, others, settings), priority, score, 1.0, contributors, rows.model)
+    origin = rows.origin(rows.values[row], int(order[0])) if contributors else Origin.UNTOLD
+    reason = score_reason(contributors, others, settings, origin)
+    return Finding(reason, priority, score, 1.0, contributors, rows.model, origin)
 
 
 def _is_there(rows: ScoredRows, row: int, number: int) -> bool:

@@ -22,6 +22,7 @@ from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
 from iot_edge_anomaly.pipeline.judging import are_known, shown_to, states_in
 from iot_edge_anomaly.pipeline.operating import Operating, StateRule
+from iot_edge_anomaly.pipeline.origins import origin_by
 from iot_edge_anomaly.training.gather import WEEK_SECONDS, Lesson, learned, lesson_of, told_by, with_state
 
 BLOCK_CELLS = 200_000
@@ -249,6 +250,7 @@ class _Run:
             None,
             is_calibrated,
             "",
+            origin_by(self.detector, past.sensors),
         )
         self.events += on_rows(self.book, past.key, rows, self.plan.alarms)
 

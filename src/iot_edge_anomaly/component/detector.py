@@ -1,10 +1,12 @@
 """What the pipeline expects of a detector, and the trainer of a method that fits one."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from iot_edge_anomaly.core.outcomes import Origin
 
 Matrix = NDArray[np.float64]
 """n rows by k sensors, NaN where a value is missing."""
@@ -65,6 +67,19 @@ class Detector(Protocol):
 
         The scores have the shapes (n, w) and (n, w, k), each what `score` would say of that window alone. Many at once
         cost little more than one.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsOrigin(Protocol):
+    """What a detector may do besides: tell a fault of a sensor from one of the machine."""
+
+    def origin(self, row: NDArray[np.float64], suspect: int) -> Origin:
+        """Say which of both is likelier at one odd row (k,), NaN where a value is missing, if a sensor is suspected.
+
+        Asked for when an alarm is raised, so it may cost what scoring may not. By this row and the model alone, so that
+        the answer does not depend on how rows are cut into calls. `UNTOLD` where the sensors do not tell.
         """
         ...
 

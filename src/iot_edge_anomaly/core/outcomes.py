@@ -59,6 +59,14 @@ class Priority(StrEnum):
     HIGH = "high"
 
 
+class Origin(StrEnum):
+    """Where an odd row comes from, as far as the sensors tell: one of them is at fault, or the machine is."""
+
+    UNTOLD = ""
+    SENSOR = "sensor"
+    MACHINE = "machine"
+
+
 class Rows(msgspec.Struct, frozen=True, array_like=True):
     """The grid rows that a step closed for one asset, n rows by k sensors, row-major little-endian bytes.
 
@@ -119,7 +127,8 @@ class AlarmEvent(msgspec.Struct, frozen=True, array_like=True):
     `alarm_id` stays the same from raised to normal again; `incident_id` is shared by all alarms of an asset that are
     open at the same time. `condition` is `score`, `limit:<sensor>:<HH|H|L|LL>`, `silence:<sensor>` or
     `stuck:<sensor>`. `score` and `threshold` are in the units of the condition; for `score` the threshold is 1, or more
-    where people called alarms wrong.
+    where people called alarms wrong. `origin` is told where a
+    score raises an alarm, if the sensors tell it.
     """
 
     alarm_id: str
@@ -138,6 +147,7 @@ class AlarmEvent(msgspec.Struct, frozen=True, array_like=True):
     configuration: str = ""
     by: str = ""
     note: str = ""
+    origin: Origin = Origin.UNTOLD
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
+from iot_edge_anomaly.core.outcomes import Origin
 from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, smooth
 from iot_edge_anomaly.detection.blocks import ROWS, block_slices, matmul_by_block
 from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_state import VIEWS, LinearState
+from iot_edge_anomaly.detection.origin import likelier, oddness
 from iot_edge_anomaly.detection.places import WINDOW_ROWS, distances, places_of
 from iot_edge_anomaly.detection.voice import Means, shares
 
@@ -113,6 +115,15 @@ class LinearDetector:
         averages = np.repeat(start.averages[None], count, axis=0)
         means = Means.usual(count, VIEWS, len(self.sensors))
         return self._score(LinearState(0, tail, start.ages, averages, means, start.allowance), windows)[1]
+
+    def origin(self, row: NDArray[np.float64], suspect: int) -> Origin:
+        """Tell a fault of a sensor from one of the machine; see `component.detector.TellsOrigin`."""
+        model, known = self.model, np.isfinite(row) & self.model.alive
+        if len(self.sensors) == 1 or not known[suspect]:
+            return Origin.UNTOLD
+        with np.errstate(over="ignore"):
+            standard = np.clip((np.where(known, row, model.mean) - model.mean) / model.deviation, -CLIP, CLIP)
+        return likelier(oddness(standard, known, suspect, model.precision, model.scales[1], model.voices))
 
     def _score(self, state: LinearState, rows: Matrix) -> tuple[LinearState, Scores]:
         """Score rows (n, k); or (n, w, k) without holes, of w windows, of which the state has w tails and averages."""

@@ -1,6 +1,10 @@
 """A detector together with what is usual in what it learned from: any method, watched for drift alike."""
 
-from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
+import numpy as np
+from numpy.typing import NDArray
+
+from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, TellsOrigin
+from iot_edge_anomaly.core.outcomes import Origin
 from iot_edge_anomaly.detection.drift import Yardstick
 from iot_edge_anomaly.detection.usual import Usual
 
@@ -38,3 +42,7 @@ class WatchedDetector:
     def score_windows(self, windows: Matrix) -> Scores:
         """Score windows; see `component.detector.Detector.score_windows`."""
         return self.detector.score_windows(windows)
+
+    def origin(self, row: NDArray[np.float64], suspect: int) -> Origin:
+        """Tell a fault of a sensor from one of the machine, where the method can; see `detector.TellsOrigin`."""
+        return self.detector.origin(row, suspect) if isinstance(self.detector, TellsOrigin) else Origin.UNTOLD

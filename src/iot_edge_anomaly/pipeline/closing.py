@@ -15,6 +15,7 @@ from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
 from iot_edge_anomaly.pipeline import drifting, judging, learning
 from iot_edge_anomaly.pipeline.draft import Draft
+from iot_edge_anomaly.pipeline.origins import origin_by
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
 from iot_edge_anomaly.quality.checks import stuck_seconds
 
@@ -233,6 +234,7 @@ def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
         frame.stuck,
         asset.phase is Phase.CALIBRATED,
         asset.model,
+        origin_by(asset.detector, asset.sensors),
     )
 
 
