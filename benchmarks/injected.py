@@ -45,6 +45,13 @@ class Ground(NamedTuple):
     begins: NDArray[np.intp]
 
 
+class Drawn(NamedTuple):
+    """Rows with a fault (run-up, fault), in deviations from the training mean, and the sensors that are at fault."""
+
+    standard: Matrix
+    right: frozenset[int]
+
+
 class Case(NamedTuple):
     """One fault: is the right sensor named, and by z-scores; is there an alarm row; how probable chance is."""
 
@@ -95,10 +102,8 @@ def of_plant() -> Iterator[Ground]:
             yield Ground("plant", asset, detector, learn_scale(rows[:learned]), rows[learned:], begins)
 
 
-def put_in(
-    ground: Ground, kind: str, random: np.random.Generator, change: Callable[[Matrix], Matrix] = np.asarray
-) -> Case | None:
-    """Put one fault in at a place drawn by chance, and judge; None where no place drawn moves its sensor enough."""
+def draw(ground: Ground, kind: str, random: np.random.Generator) -> Drawn | None:
+    """Put one fault in at a place drawn by chance; None where no place drawn moves its sensor enough."""
     sensors = np.flatnonzero(ground.scale.moves)
     for _ in range(TRIES):
         begin = int(random.choice(ground.begins))
@@ -107,13 +112,25 @@ def put_in(
         standard = (rows - ground.scale.mean) / ground.scale.deviation
         changed = put(kind, standard, Place(RUN_UP_ROWS, sensor, other), random)
         if changed is not None:
-            right = {sensor, other} if kind == "swap" else {sensor}
-            return _judge(ground, kind, changed, right, change)
+            return Drawn(changed, frozenset((sensor, other) if kind == "swap" else (sensor,)))
     return None
 
 
-def _judge(ground: Ground, kind: str, standard: Matrix, right: set[int], change: Callable[[Matrix], Matrix]) -> Case:
-    rows = standard * ground.scale.deviation + ground.scale.mean
+def in_units(ground: Ground, drawn: Drawn) -> Matrix:
+    """Return rows as the sensors read them."""
+    return np.asarray(drawn.standard * ground.scale.deviation + ground.scale.mean)
+
+
+def put_in(
+    ground: Ground, kind: str, random: np.random.Generator, change: Callable[[Matrix], Matrix] = np.asarray
+) -> Case | None:
+    """Put one fault in at a place drawn by chance, and judge; None where no place drawn moves its sensor enough."""
+    drawn = draw(ground, kind, random)
+    return None if drawn is None else _judge(ground, kind, drawn, change)
+
+
+def _judge(ground: Ground, kind: str, drawn: Drawn, change: Callable[[Matrix], Matrix]) -> Case:
+    rows, (standard, right) = in_units(ground, drawn), drawn
     _, scores = ground.detector.score(ground.detector.start(), rows)
     fault = slice(RUN_UP_ROWS, RUN_UP_ROWS + 1 if kind in LASTS_A_ROW else len(rows))
     return Case(
