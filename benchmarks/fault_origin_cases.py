@@ -38,7 +38,7 @@ Span = tuple[int, int]
 class Told(NamedTuple):
     """The first alarm of a fault or event: what is at fault, and what the alarm said.
 
-    `is_unseen`: not among what the rule was chosen on.
+    `is_held_back`: not among what the limits of the rule were chosen on.
     """
 
     place: str
@@ -46,7 +46,7 @@ class Told(NamedTuple):
     kind: str
     truth: Origin
     told: Origin
-    is_unseen: bool
+    is_held_back: bool
 
 
 def raised(detector: Detector, rows: Matrix, interval_seconds: float = 1.0) -> list[tuple[int, AlarmEvent]]:
@@ -106,7 +106,7 @@ def of_demo() -> Iterator[Told]:
 
 
 def of_events() -> Iterator[Told]:
-    """Yield the first alarm of each labelled event of a machine that raised one; every second series is unseen."""
+    """Yield the first alarm of each labelled event of a machine that raised one; every second series is held back."""
     for suite in ("skab", "three_w", "tep", "smd", "asd"):
         own = [series for series in all_series() if series.suite == suite and not series.name.startswith("class4")]
         for number, series in enumerate(own):

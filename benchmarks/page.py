@@ -231,6 +231,7 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
     (("drift",), page_drift.drift),
 )
 NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (
+    ("fault_origin", page_promises.fault_origin),
     ("viewers", page_faces.viewers),
     ("kill_faces", page_faces.kill_faces),
     ("history", page_faces.history),

@@ -15,8 +15,8 @@ from iot_edge_anomaly.detection.linear import fit
 SENSOR, MACHINE, UNTOLD = Origin.SENSOR, Origin.MACHINE, Origin.UNTOLD
 
 
-def told(truth: Origin, said: Origin, count: int, *, is_unseen: bool = True) -> list[Told]:
-    return [Told("events", "made", "event", truth, said, is_unseen)] * count
+def told(truth: Origin, said: Origin, count: int, *, is_held_back: bool = True) -> list[Told]:
+    return [Told("events", "made", "event", truth, said, is_held_back)] * count
 
 
 GOOD = [*told(SENSOR, SENSOR, 90), *told(SENSOR, MACHINE, 10), *told(MACHINE, MACHINE, 17), *told(MACHINE, SENSOR, 3)]
@@ -44,8 +44,8 @@ def test_what_misses_a_bar_is_said() -> None:
     assert silent == ["machine: 9.1% of the alarms are told an origin; 25% are the bar"]
     one_sided = complaints(figures([*told(SENSOR, SENSOR, 9), *told(MACHINE, SENSOR, 9)]))
     assert one_sided[0] == "all: 50.0% of what is told are right; 80% are the bar"
-    unseen_wrong = complaints(figures([*told(SENSOR, SENSOR, 50), *told(MACHINE, MACHINE, 50, is_unseen=False)]))
-    assert unseen_wrong == ["unseen: none of what is told are right; 80% are the bar"]
+    held_back_wrong = complaints(figures([*told(SENSOR, SENSOR, 50), *told(MACHINE, MACHINE, 50, is_held_back=False)]))
+    assert held_back_wrong == ["held_back: none of what is told are right; 80% are the bar"]
 
 
 def test_a_shuffle_is_right_half_of_the_time() -> None:

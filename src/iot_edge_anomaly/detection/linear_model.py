@@ -18,7 +18,7 @@ from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, smooth
 from iot_edge_anomaly.detection.blocks import ROWS, block_slices, matmul_by_block
 from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_state import VIEWS, LinearState
-from iot_edge_anomaly.detection.origin import likelier, oddness
+from iot_edge_anomaly.detection.origin import LEAST_SENSORS, likelier, oddness
 from iot_edge_anomaly.detection.places import WINDOW_ROWS, distances, places_of
 from iot_edge_anomaly.detection.voice import Means, shares
 
@@ -119,7 +119,7 @@ class LinearDetector:
     def origin(self, row: NDArray[np.float64], suspect: int) -> Origin:
         """Tell a fault of a sensor from one of the machine; see `component.detector.TellsOrigin`."""
         model, known = self.model, np.isfinite(row) & self.model.alive
-        if len(self.sensors) == 1 or not known[suspect]:
+        if known.sum() < LEAST_SENSORS or not known[suspect]:
             return Origin.UNTOLD
         with np.errstate(over="ignore"):
             standard = np.clip((np.where(known, row, model.mean) - model.mean) / model.deviation, -CLIP, CLIP)
