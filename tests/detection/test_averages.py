@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, limits_for_budget, smooth
+from iot_edge_anomaly.detection.averages import AVERAGES, SMOOTHING, farthest, limits_for_budget, smooth
 
 SENSORS, WEEK = 4, 10_000.0
 
@@ -16,8 +16,9 @@ def oddness(rows: int, seed: int) -> np.ndarray:
 
 def scores(found: np.ndarray, limits: np.ndarray) -> np.ndarray:
     share = np.repeat(found[:, None] / SENSORS, SENSORS, axis=1)
-    _, trace = smooth(np.full((3, SENSORS), 1 / SENSORS), share, np.ones((len(found), SENSORS), bool).any(axis=-1))
-    return np.asarray(farthest(trace, limits).sum(axis=-1))
+    known = np.ones(share.shape, bool)
+    _, trace = smooth(np.full((AVERAGES, SENSORS), 1 / SENSORS), share, share, known.any(axis=-1))
+    return np.asarray(farthest(trace, limits, known).sum(axis=-1))
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +32,37 @@ def test_the_longer_an_average_the_nearer_its_limit_to_what_is_usual(limits: np.
     assert limits[-1] > 1.0
 
 
-def test_what_sensors_contribute_adds_up_to_the_loudest_average_and_is_shared_as_in_the_shortest(
-    limits: np.ndarray,
+def test_what_sensors_contribute_adds_up_to_the_loudest_average(limits: np.ndarray) -> None:
+    trace = np.abs(np.random.default_rng(2).normal(size=(50, AVERAGES, SENSORS)))
+    known = np.random.default_rng(3).random((50, SENSORS)) < 0.7
+    chosen = farthest(trace, limits, known)
+    assert (chosen >= 0.0).all()
+    np.testing.assert_allclose(chosen.sum(axis=-1), (trace[:, :3].sum(axis=-1) / limits).max(axis=-1))
+    windows = farthest(np.stack((trace, trace[::-1]), axis=1), limits, np.stack((known, known[::-1]), axis=1))
+    np.testing.assert_array_equal(windows[:, 0], chosen)
+
+
+USUAL = (1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (5.0, 2.0, 1.0, 1.0, 1.0),
+        (0.1, 0.4, 1.0, 1.0, 1.0),
+        (1.0, 1.0, 1.0, 0.0, 1.0),
+    ],
+    ids=["odder than before", "less odd than before", "calmer than usually"],
+)
+def test_the_sensor_that_changed_is_named_before_one_that_always_was_odd(
+    limits: np.ndarray, first: tuple[float, ...]
 ) -> None:
-    trace = np.abs(np.random.default_rng(2).normal(size=(50, 3, SENSORS)))
-    chosen = farthest(trace, limits)
-    np.testing.assert_allclose(chosen.sum(axis=-1), (trace.sum(axis=-1) / limits).max(axis=-1))
-    share = trace[:, 0] / trace[:, 0].sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(chosen / chosen.sum(axis=-1, keepdims=True), share)
-    windows = np.stack((trace, trace[::-1]), axis=1)
-    np.testing.assert_array_equal(farthest(windows, limits)[:, 0], chosen)
+    trace = np.array([[first, (3.0, 3.0, 3.0, 1.0, 1.0), USUAL, (1.0, 1.0, 1.0, 3.0, 1.0)]]).swapaxes(1, 2)
+    known = np.ones((1, SENSORS), bool)
+    told = farthest(trace, limits, known)[0]
+    assert told.argmax() == 0
+    known[0, 0] = False
+    assert farthest(trace, limits, known)[0, 0] < told[0]
 
 
 def test_a_spike_and_a_small_fault_that_stays_both_alarm(limits: np.ndarray) -> None:

@@ -56,6 +56,27 @@ def test_a_sensor_that_is_away_has_no_voice_and_the_others_keep_theirs() -> None
     assert (scores.contribution[long_gone:, 0] < 1e-3).all()
 
 
+def strangers(rows: int, seed: int) -> Matrix:
+    """Return rows of eight sensors that know nothing of each other, each a little like its row before."""
+    values = np.random.default_rng(seed).normal(size=(rows, 8))
+    for row in range(1, rows):
+        values[row] += 0.5 * values[row - 1]
+    return values
+
+
+@pytest.mark.parametrize("sensor", [0, 3, 7])
+def test_a_sensor_that_is_stuck_is_named_though_it_is_not_odd(sensor: int) -> None:
+    names = tuple(f"s{number}" for number in range(8))
+    detector = fit(strangers(2_000, 1), names, rows_per_week=50_000.0, false_alarms_per_week=1.0)
+    named = []
+    for seed in range(10, 20):
+        rows = strangers(260, seed)
+        rows[200:, sensor] = rows[199, sensor]
+        _, scores = detector.score(detector.start(), rows)
+        named.append(int(scores.contribution[200:].sum(axis=0).argmax()))
+    assert named.count(sensor) >= 9
+
+
 @pytest.mark.parametrize("budget", [2.0, 20.0])
 def test_false_alarms_stay_near_the_budget(budget: float) -> None:
     detector = learned(budget, rows=6000)

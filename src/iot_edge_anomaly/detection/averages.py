@@ -2,6 +2,11 @@
 
 A short average sees a spike, a long one a small fault that stays. Averaged with each other they blur both; held each
 against its own null distribution, neither has to know how long faults last.
+
+Which sensors are behind it is told by what changed: by how far the short average of each has moved away from its long
+one, up or down, because what was odd all along is no news. A sensor that is stuck is often not odd at all, only too
+calm: so two more averages follow how far each sensor moves from row to row, of late and usually, and what it moves less
+counts as well.
 """
 
 import numpy as np
@@ -14,7 +19,16 @@ from iot_edge_anomaly.detection.threshold import LEAST, is_expected, threshold_f
 SMOOTHING = np.array([0.3, 0.1, 0.03])
 """Weights of the newest row in the three averages."""
 
-_KEPT = 1.0 - SMOOTHING[:, None]
+MOVING = np.array([0.1, 0.01])
+"""Weights of the newest row in the two averages of how far a sensor moves: of late, and usually."""
+
+AVERAGES = len(SMOOTHING) + len(MOVING)
+_KEPT = 1.0 - np.concatenate((SMOOTHING, MOVING))[:, None]
+
+STANDING = 0.1
+"""So much of what is odd of a sensor counts although it may have been as odd for long."""
+
+_TINY = np.finfo(float).tiny
 
 SPREADS = 10.0
 """Averages are compared as many spreads above their medians as an alarm usually is."""
@@ -23,12 +37,15 @@ LEAST_SPREAD = 1e-3
 """Of a null distribution that has none: a plant that stood still while it was learned."""
 
 
-def smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
-    """Return the averages (..., 3, k) after all rows, and their values at each row; zero where nothing was judged.
+def smooth(averages: Matrix, share: Matrix, moved: Matrix, judged: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+    """Return the averages (..., 5, k) after all rows, and their values at each row; zero where nothing was judged.
 
-    A row with nothing to judge leaves them. Of windows, either all have something to judge in a row or none.
+    `share` (n, ..., k): what each sensor adds to how odd a row is; `moved` likewise: to how far sensors move. A row
+    with nothing to judge leaves the averages. Of windows, either all have something to judge in a row or none.
     """
-    pushed = SMOOTHING[:, None] * share[..., None, :]
+    pushed = np.empty((*share.shape[:-1], AVERAGES, share.shape[-1]))
+    np.multiply(SMOOTHING[:, None], share[..., None, :], out=pushed[..., : len(SMOOTHING), :])
+    np.multiply(MOVING[:, None], moved[..., None, :], out=pushed[..., len(SMOOTHING) :, :])
     trace = np.zeros(pushed.shape)
     current = averages
     for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))).tolist():
@@ -39,15 +56,26 @@ def smooth(averages: Matrix, share: Matrix, judged: NDArray[np.bool_]) -> tuple[
     return current.copy(), trace
 
 
-def farthest(trace: Matrix, limits: NDArray[np.float64]) -> Matrix:
+def farthest(trace: Matrix, limits: NDArray[np.float64], known: NDArray[np.bool_]) -> Matrix:
     """Return of each row what each sensor adds to the average that is farthest above its limit (above 1 in all).
 
-    Who adds how much, the shortest average tells: in longer ones those who were odd before still have a part.
+    A sensor that is not known (n, ..., k) adds nothing new.
     """
-    score = (trace.sum(axis=-1) / limits).max(axis=-1, keepdims=True)
-    shortest = trace[..., 0, :]
-    chosen: Matrix = shortest * (score / np.maximum(shortest.sum(axis=-1, keepdims=True), np.finfo(float).tiny))
+    score = (trace[..., : len(SMOOTHING), :].sum(axis=-1) / limits).max(axis=-1, keepdims=True)
+    chosen = _changed(trace)
+    chosen *= known
+    chosen += STANDING * trace[..., 0, :]
+    chosen *= score / np.maximum(chosen.sum(axis=-1, keepdims=True), _TINY)
     return chosen
+
+
+def _changed(trace: Matrix) -> Matrix:
+    """Return how far each sensor is from what it was: odder or less odd, or calmer."""
+    calmer = trace[..., 4, :] - trace[..., 3, :]
+    changed: Matrix = trace[..., 0, :] - trace[..., 2, :]
+    np.abs(changed, out=changed)
+    changed += np.maximum(calmer, 0.0, out=calmer)
+    return changed
 
 
 def limits_for_budget(

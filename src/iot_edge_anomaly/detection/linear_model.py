@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
 from iot_edge_anomaly.core.outcomes import Origin
-from iot_edge_anomaly.detection.averages import SMOOTHING, farthest, smooth
+from iot_edge_anomaly.detection.averages import MOVING, SMOOTHING, farthest, smooth
 from iot_edge_anomaly.detection.blocks import ROWS, block_slices, matmul_by_block
 from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_state import VIEWS, LinearState
 from iot_edge_anomaly.detection.origin import LEAST_SENSORS, likelier, oddness
 from iot_edge_anomaly.detection.places import WINDOW_ROWS, distances, places_of
-from iot_edge_anomaly.detection.voice import Means, shares
+from iot_edge_anomaly.detection.voice import USUAL, Means, shares
 
 NAME = "linear"
 
@@ -30,6 +30,8 @@ CLIP = 20.0
 NEAR_LAGS = (1, 2, 3)
 
 LEAST_TOTAL = 1e-300
+MOST_MOVED = 3.0
+"""In units of what its past leaves unexplained: moving farther in a row does not make a sensor livelier."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class LinearDetector:
         self.model = model
         self._belief = _view_weights(model.scales)
         self._imputer = Imputer(model.precision)
+        self._move_worth = _heard(model) / model.scales[0] / model.level
 
     @property
     def name(self) -> str:
@@ -81,9 +84,7 @@ class LinearDetector:
         """Return the state before the first row: typical averages, nothing known."""
         count = len(self.sensors)
         ages = np.full(count, FOREVER, np.int64)
-        heard = self.model.alive * self.model.voices
-        typical = heard / max(float(heard.sum()), 1.0)
-        averages = np.tile(typical, (len(SMOOTHING), 1))
+        averages = np.concatenate((np.tile(_heard(self.model), (len(SMOOTHING), 1)), np.zeros((len(MOVING), count))))
         means = Means.usual(VIEWS, count)
         return LinearState(0, np.zeros((self.model.depth, count)), ages, averages, means, Allowance.full(count))
 
@@ -96,8 +97,9 @@ class LinearDetector:
 
         How odd rows have been of late stays, but for what was in alarm: that must show itself again.
         """
-        totals = state.averages.sum(axis=1)
-        averages = state.averages * np.minimum(self.model.limits / np.maximum(totals, LEAST_TOTAL), 1.0)[:, None]
+        averages = state.averages.copy()
+        smoothed = averages[: len(SMOOTHING)]
+        smoothed *= np.minimum(self.model.limits / np.maximum(smoothed.sum(axis=1), LEAST_TOTAL), 1.0)[:, None]
         return replace(self.start(), averages=averages, means=state.means.ended(), allowance=state.allowance)
 
     def score(self, state: DetectorState, rows: Matrix) -> tuple[LinearState, Scores]:
@@ -132,7 +134,7 @@ class LinearDetector:
         standard, ages, allowance = self._standardise(rows, known, state)
         tail = np.concatenate((state.tail, standard))
         expected, deviations = self._look(tail, standard, state.count)
-        contribution, averages, means = self._weigh(deviations, known, state)
+        contribution, averages, means = self._weigh(deviations, self._moved(tail, known, state.count), known, state)
         expected = np.where(known, expected * model.deviation + model.mean, np.nan)
         tail = tail[len(tail) - model.depth :].copy()
         after = LinearState(state.count + len(rows), tail, ages, averages, means, allowance)
@@ -170,20 +172,43 @@ class LinearDetector:
         near[early], deviations[early, ..., 0, :] = cross[early], deviations[early, ..., 1, :]
         return near * self._belief[0] + cross * self._belief[1], deviations
 
-    def _weigh(self, deviations: Matrix, known: NDArray[np.bool_], state: LinearState) -> tuple[Matrix, Matrix, Means]:
+    def _moved(self, tail: Matrix, known: NDArray[np.bool_], count: int) -> Matrix:
+        """Return how far each sensor moved (n, ..., k) with its voice, in units of what its past leaves unexplained.
+
+        What moves less than that is calmer than it was while learning. A sensor that is missing moves as usual.
+        """
+        first = len(tail) - len(known)
+        moved = tail[first:] - tail[first - 1 : -1]
+        np.abs(moved, out=moved)
+        np.minimum(moved, MOST_MOVED * self.model.scales[0], out=moved)
+        moved[: max(1 - count, 0)] = 0.0
+        if not known.all():
+            moved = np.where(known, moved, USUAL * self.model.scales[0])
+        moved *= self._move_worth
+        return moved
+
+    def _weigh(
+        self, deviations: Matrix, moved: Matrix, known: NDArray[np.bool_], state: LinearState
+    ) -> tuple[Matrix, Matrix, Means]:
         """Return what each sensor contributes (n, ..., k), and the averages and the means after the last row."""
         model, averages, means = self.model, state.averages, state.means
         contribution, judged = np.empty(known.shape), np.any(known, axis=-1, keepdims=True)
         for rows in block_slices(state.count, len(known)):
             oddness = (deviations[rows] * means.voices).mean(axis=-2)
             share = shares(oddness, known[rows], model.voices) / model.level
-            averages, trace = smooth(averages, share, judged[rows])
-            contribution[rows] = farthest(trace, model.limits)
+            averages, trace = smooth(averages, share, moved[rows], judged[rows])
+            contribution[rows] = farthest(trace, model.limits, known[rows])
             is_calm = contribution[rows].sum(axis=-1, keepdims=True) <= 1.0
             means = means.after(
                 deviations[rows], known[rows] & is_calm, ends_block=(state.count + rows.stop) % ROWS == 0
             )
         return contribution, averages, means
+
+
+def _heard(model: LinearModel) -> NDArray[np.float64]:
+    """Return what each sensor (k,) has to say, of all that is said."""
+    heard = model.alive * model.voices
+    return np.asarray(heard / max(float(heard.sum()), 1.0), np.float64)
 
 
 def _view_weights(scales: Matrix) -> Matrix:

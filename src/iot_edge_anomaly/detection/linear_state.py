@@ -1,4 +1,4 @@
-"""What the linear detector carries from row to row: 88 bytes a sensor, 568 of a single one."""
+"""What the linear detector carries from row to row: 104 bytes a sensor, 584 of a single one."""
 
 import struct
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from iot_edge_anomaly.component.detector import Matrix
-from iot_edge_anomaly.detection.averages import SMOOTHING
+from iot_edge_anomaly.detection.averages import AVERAGES
 from iot_edge_anomaly.detection.holes import Ages, Allowance
 from iot_edge_anomaly.detection.voice import Means
 
 _HEADER = struct.Struct("<4sQHHQ?")
-_MAGIC = b"lin3"
+_MAGIC = b"lin4"
 VIEWS = 2
 
 
@@ -38,7 +38,7 @@ class LinearState:
     @classmethod
     def from_bytes(cls, data: bytes, depth: int, sensors: int) -> "LinearState":
         """Read what `to_bytes` wrote. Raises ValueError if it is of another shape."""
-        lines = np.cumsum((depth, len(SMOOTHING), VIEWS, VIEWS))
+        lines = np.cumsum((depth, AVERAGES, VIEWS, VIEWS))
         if len(data) != _HEADER.size + 8 * sensors * (1 + int(lines[-1])):
             raise ValueError("the state is not of this model")
         magic, count, *shape, work, is_granted = _HEADER.unpack_from(data)
