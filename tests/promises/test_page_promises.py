@@ -37,6 +37,16 @@ def test_sensors_that_are_not_named_are_said() -> None:
     assert [line.split()[1] for line in table[2:]] == [*page_promises.KINDS, "**all**"]
 
 
+def test_origins_that_are_told_wrongly_are_said() -> None:
+    missed = page_promises.fault_origin(results("fault_origin", met=False, complaints=["all: too few are right"]))
+    assert "**Not met: all: too few are right.**" in missed
+    table = [line for line in missed.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert [line.split(" at fault")[0] for line in table[2:6]] == [
+        f"| {what}, {truth}" for what in ("all", "held back") for truth in ("sensor", "machine")
+    ]
+
+
 def test_where_no_fault_made_an_alarm_there_is_no_share_of_them() -> None:
     found = results("root_causes")
     one = found["root_causes"]["figures"]["faults"]["plant"]["kinds"]["spike"]
