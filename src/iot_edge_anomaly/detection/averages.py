@@ -25,8 +25,11 @@ MOVING = np.array([0.1, 0.01])
 AVERAGES = len(SMOOTHING) + len(MOVING)
 _KEPT = 1.0 - np.concatenate((SMOOTHING, MOVING))[:, None]
 
-STANDING = 0.1
+STANDING = 0.5
 """So much of what is odd of a sensor counts although it may have been as odd for long."""
+
+CALM = 2.0
+"""How much moving less counts, beside being odd; both in units of what is usual."""
 
 _TINY = np.finfo(float).tiny
 
@@ -72,6 +75,7 @@ def farthest(trace: Matrix, limits: NDArray[np.float64], known: NDArray[np.bool_
 def _changed(trace: Matrix) -> Matrix:
     """Return how far each sensor is from what it was: odder or less odd, or calmer."""
     calmer = trace[..., 4, :] - trace[..., 3, :]
+    calmer *= CALM
     changed: Matrix = trace[..., 0, :] - trace[..., 2, :]
     np.abs(changed, out=changed)
     changed += np.maximum(calmer, 0.0, out=calmer)
