@@ -57,7 +57,7 @@ USUAL = (1.0, 1.0, 1.0, 1.0, 1.0)
 def test_the_sensor_that_changed_is_named_before_one_that_always_was_odd(
     limits: np.ndarray, first: tuple[float, ...]
 ) -> None:
-    trace = np.array([[first, (3.0, 3.0, 3.0, 1.0, 1.0), USUAL, (1.0, 1.0, 1.0, 3.0, 1.0)]]).swapaxes(1, 2)
+    trace = np.array([[first, (1.5, 1.5, 1.5, 1.0, 1.0), USUAL, (1.0, 1.0, 1.0, 3.0, 1.0)]]).swapaxes(1, 2)
     known = np.ones((1, SENSORS), bool)
     told = farthest(trace, limits, known)[0]
     assert told.argmax() == 0
