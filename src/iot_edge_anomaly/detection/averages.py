@@ -74,11 +74,12 @@ def farthest(trace: Matrix, limits: NDArray[np.float64], known: NDArray[np.bool_
 
 def _changed(trace: Matrix) -> Matrix:
     """Return how far each sensor is from what it was: odder or less odd, or calmer."""
-    calmer = trace[..., 4, :] - trace[..., 3, :]
-    calmer *= CALM
-    changed: Matrix = trace[..., 0, :] - trace[..., 2, :]
+    short, _, long, lately, usually = (trace[..., number, :] for number in range(AVERAGES))
+    changed, calmer = short - long, usually - lately
     np.abs(changed, out=changed)
-    changed += np.maximum(calmer, 0.0, out=calmer)
+    np.maximum(calmer, 0.0, out=calmer)
+    calmer *= CALM
+    changed += calmer
     return changed
 
 
