@@ -32,7 +32,7 @@ from iot_edge_anomaly.bus.retention import DAY_NS, MOST_MARKERS, Retention, old_
 from iot_edge_anomaly.bus.streams import CAPSULES
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Envelope
-from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Priority
+from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState, Contributor, Origin, Priority
 from iot_edge_anomaly.pipeline.step import AnomalyPipeline
 from iot_edge_anomaly.registry.artefact import unpack
 
@@ -106,6 +106,7 @@ ALARM: Mapping[str, object] = {
     "configuration": "v2",
     "by": "somebody",
     "note": "all is well",
+    "origin": next(origin for origin in Origin if origin is not GOOD.alarm.origin),
 }
 
 
