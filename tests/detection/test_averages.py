@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iot_edge_anomaly.detection.averages import AVERAGES, SMOOTHING, farthest, limits_for_budget, smooth
+from iot_edge_anomaly.detection.averages import AVERAGES, SMOOTHING, farthest, limits_for_budget, shared, smooth
 
 SENSORS, WEEK = 4, 10_000.0
 
@@ -14,11 +14,15 @@ def oddness(rows: int, seed: int) -> np.ndarray:
     return np.convolve(noise, np.full(6, 1 / 6), "valid")
 
 
+def told(trace: np.ndarray, limits: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return np.asarray(shared(farthest(trace, limits), trace, known))
+
+
 def scores(found: np.ndarray, limits: np.ndarray) -> np.ndarray:
     share = np.repeat(found[:, None] / SENSORS, SENSORS, axis=1)
     known = np.ones(share.shape, bool)
     _, trace = smooth(np.full((AVERAGES, SENSORS), 1 / SENSORS), share, share, known.any(axis=-1))
-    return np.asarray(farthest(trace, limits, known).sum(axis=-1))
+    return told(trace, limits, known).sum(axis=-1)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,10 @@ def test_the_longer_an_average_the_nearer_its_limit_to_what_is_usual(limits: np.
 def test_what_sensors_contribute_adds_up_to_the_loudest_average(limits: np.ndarray) -> None:
     trace = np.abs(np.random.default_rng(2).normal(size=(50, AVERAGES, SENSORS)))
     known = np.random.default_rng(3).random((50, SENSORS)) < 0.7
-    chosen = farthest(trace, limits, known)
+    chosen = told(trace, limits, known)
     assert (chosen >= 0.0).all()
     np.testing.assert_allclose(chosen.sum(axis=-1), (trace[:, :3].sum(axis=-1) / limits).max(axis=-1))
-    windows = farthest(np.stack((trace, trace[::-1]), axis=1), limits, np.stack((known, known[::-1]), axis=1))
+    windows = told(np.stack((trace, trace[::-1]), axis=1), limits, np.stack((known, known[::-1]), axis=1))
     np.testing.assert_array_equal(windows[:, 0], chosen)
 
 
@@ -59,10 +63,10 @@ def test_the_sensor_that_changed_is_named_before_one_that_always_was_odd(
 ) -> None:
     trace = np.array([[first, (1.5, 1.5, 1.5, 1.0, 1.0), USUAL, (1.0, 1.0, 1.0, 3.0, 1.0)]]).swapaxes(1, 2)
     known = np.ones((1, SENSORS), bool)
-    told = farthest(trace, limits, known)[0]
-    assert told.argmax() == 0
+    found = told(trace, limits, known)[0]
+    assert found.argmax() == 0
     known[0, 0] = False
-    assert farthest(trace, limits, known)[0, 0] < told[0]
+    assert told(trace, limits, known)[0, 0] < found[0]
 
 
 def test_a_spike_and_a_small_fault_that_stays_both_alarm(limits: np.ndarray) -> None:

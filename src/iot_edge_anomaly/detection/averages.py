@@ -46,25 +46,32 @@ def smooth(averages: Matrix, share: Matrix, moved: Matrix, judged: NDArray[np.bo
     `share` (n, ..., k): what each sensor adds to how odd a row is; `moved` likewise: to how far sensors move. A row
     with nothing to judge leaves the averages. Of windows, either all have something to judge in a row or none.
     """
-    pushed = np.empty((*share.shape[:-1], AVERAGES, share.shape[-1]))
-    np.multiply(SMOOTHING[:, None], share[..., None, :], out=pushed[..., : len(SMOOTHING), :])
-    np.multiply(MOVING[:, None], moved[..., None, :], out=pushed[..., len(SMOOTHING) :, :])
-    trace = np.zeros(pushed.shape)
-    current = averages
-    for row in np.flatnonzero(judged.all(axis=tuple(range(1, judged.ndim)))).tolist():
-        latest = trace[row]
-        np.multiply(current, _KEPT, out=latest)
-        latest += pushed[row]
-        current = latest
+    trace = np.empty((*share.shape[:-1], AVERAGES, share.shape[-1]))
+    np.multiply(SMOOTHING[:, None], share[..., None, :], out=trace[..., : len(SMOOTHING), :])
+    np.multiply(MOVING[:, None], moved[..., None, :], out=trace[..., len(SMOOTHING) :, :])
+    current, kept = averages, np.empty_like(averages)
+    all_judged: NDArray[np.bool_] = np.all(judged.reshape(len(judged), -1), axis=1)
+    for is_judged, latest in zip(all_judged.tolist(), trace, strict=True):
+        if is_judged:
+            np.multiply(current, _KEPT, out=kept)
+            latest += kept
+            current = latest
+        else:
+            latest[...] = 0.0
     return current.copy(), trace
 
 
-def farthest(trace: Matrix, limits: NDArray[np.float64], known: NDArray[np.bool_]) -> Matrix:
-    """Return of each row what each sensor adds to the average that is farthest above its limit (above 1 in all).
+def farthest(trace: Matrix, limits: NDArray[np.float64]) -> Matrix:
+    """Return of each row (n, ..., 1) the average that is farthest above its limit, in units of that: above 1 is odd."""
+    highest: Matrix = (trace[..., : len(SMOOTHING), :].sum(axis=-1) / limits).max(axis=-1, keepdims=True)
+    return highest
+
+
+def shared(score: Matrix, trace: Matrix, known: NDArray[np.bool_]) -> Matrix:
+    """Return what each sensor (n, ..., k) adds to the scores of rows (n, ..., 1).
 
     A sensor that is not known (n, ..., k) adds nothing new.
     """
-    score = (trace[..., : len(SMOOTHING), :].sum(axis=-1) / limits).max(axis=-1, keepdims=True)
     chosen = _changed(trace)
     chosen *= known
     chosen += STANDING * trace[..., 0, :]

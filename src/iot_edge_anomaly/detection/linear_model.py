@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
 from iot_edge_anomaly.core.outcomes import Origin
-from iot_edge_anomaly.detection.averages import MOVING, SMOOTHING, farthest, smooth
+from iot_edge_anomaly.detection.averages import AVERAGES, MOVING, SMOOTHING, farthest, shared, smooth
 from iot_edge_anomaly.detection.blocks import ROWS, block_slices, matmul_by_block
 from iot_edge_anomaly.detection.holes import FOREVER, Ages, Allowance, Imputer, hold
 from iot_edge_anomaly.detection.linear_state import VIEWS, LinearState
@@ -192,17 +192,17 @@ class LinearDetector:
     ) -> tuple[Matrix, Matrix, Means]:
         """Return what each sensor contributes (n, ..., k), and the averages and the means after the last row."""
         model, averages, means = self.model, state.averages, state.means
-        contribution, judged = np.empty(known.shape), np.any(known, axis=-1, keepdims=True)
+        trace = np.empty((*known.shape[:-1], AVERAGES, known.shape[-1]))
+        judged = np.any(known, axis=-1, keepdims=True)
+        score = np.empty(judged.shape)
         for rows in block_slices(state.count, len(known)):
             oddness = (deviations[rows] * means.voices).mean(axis=-2)
             share = shares(oddness, known[rows], model.voices) / model.level
-            averages, trace = smooth(averages, share, moved[rows], judged[rows])
-            contribution[rows] = farthest(trace, model.limits, known[rows])
-            is_calm = contribution[rows].sum(axis=-1, keepdims=True) <= 1.0
-            means = means.after(
-                deviations[rows], known[rows] & is_calm, ends_block=(state.count + rows.stop) % ROWS == 0
-            )
-        return contribution, averages, means
+            averages, trace[rows] = smooth(averages, share, moved[rows], judged[rows])
+            score[rows] = farthest(trace[rows], model.limits)
+            counts = known[rows] & (score[rows] <= 1.0)
+            means = means.after(deviations[rows], counts, ends_block=(state.count + rows.stop) % ROWS == 0)
+        return shared(score, trace, known), averages, means
 
 
 def _heard(model: LinearModel) -> NDArray[np.float64]:
