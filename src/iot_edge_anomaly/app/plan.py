@@ -22,7 +22,7 @@ from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.demo.settings import demo_devices, demo_rules
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.resilience.environment import FEW_HOLES, MEMORY_GIVEN_BACK, ONE_BLAS_THREAD
+from iot_edge_anomaly.resilience.environment import FEW_HEAPS, MEMORY_GIVEN_BACK, ONE_BLAS_THREAD
 from iot_edge_anomaly.resilience.supervise import ProcessSpec
 from iot_edge_anomaly.views.settings import READER as VIEWS
 from iot_edge_anomaly.views.settings import READS as READ_BY_VIEWS
@@ -103,7 +103,7 @@ def roles(plan: Plan, ports: Ports) -> Iterator[ProcessSpec]:
     if has_console(plan):
         console = plan.settings.console
         is_there = _listening(console.host, ports.console)
-        yield _role(plan, "console", port=ports.console, ready=is_there, memory=MEMORY_GIVEN_BACK | FEW_HOLES)
+        yield _role(plan, "console", port=ports.console, ready=is_there, memory=MEMORY_GIVEN_BACK | FEW_HEAPS)
     if plan.demo:
         for device in demo_devices():
             yield _role(plan, "device", device, name=device)

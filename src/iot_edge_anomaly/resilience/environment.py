@@ -11,8 +11,5 @@ MEMORY_GIVEN_BACK = {
 As it comes, it keeps what a call freed until a later call, and a console grew by a tenth within 20 minutes.
 """
 
-FEW_HOLES = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "65536"}
-"""Of processes that answer people for weeks: glibc keeps few heaps, and what is large lies outside them.
-
-As it comes, each of many threads leaves a heap of its own behind, and large answers leave holes in the common one.
-"""
+FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
+"""Of processes that answer people for weeks: as it comes, glibc lets each of many threads leave a heap of its own."""
