@@ -62,6 +62,10 @@ def test_it_is_the_one_sided_test(count: int, mean: float) -> None:
     [
         (of(weeks=0.0), UNVERIFIED),
         (of(unjudged=50, weeks=0.0), UNVERIFIED),
+        (of(unjudged=50, weeks=0.1), UNVERIFIED),
+        (of(unjudged=50, weeks=1 / 7), BROKEN),
+        (of(unjudged=2, weeks=1.0, promised=0.01), UNVERIFIED),
+        (of(unjudged=3, weeks=1.0, promised=0.01), BROKEN),
         (of(weeks=2.9), UNVERIFIED),
         (of(weeks=3.0), KEPT),
         (of(unjudged=6, weeks=2.0), UNVERIFIED),

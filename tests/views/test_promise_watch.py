@@ -46,9 +46,9 @@ def test_each_is_told_once_when_it_breaks_and_once_when_it_holds_again() -> None
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Both assets with three alarms in the hundred seconds that they were watched."""
+    """Both assets with three alarms in the day that they were watched."""
     day = NOW_NS // NS - 86_400
-    watched = msgspec.structs.replace(scored([[1.0, 2.0]], first=day), grid_ns=100 * NS)
+    watched = msgspec.structs.replace(scored([[1.0, 2.0]], first=day), grid_ns=DAY_NS)
     history = []
     for seq, key in enumerate((PUMP, TANK), 1):
         alarms = tuple(event(f"A{seq}{number}", NORMAL, UNSEEN, day + number) for number in range(3))

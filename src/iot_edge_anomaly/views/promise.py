@@ -18,6 +18,8 @@ WEEKS = 4
 
 CHANCE = 0.01
 DAY_SECONDS = 86_400.0
+LEAST_ALARMS, LEAST_SECONDS = 3, DAY_SECONDS
+"""Fewer alarms, or those of less time, break no promise of a rate: the first of them may well be right."""
 
 
 class PromiseState(StrEnum):
@@ -50,7 +52,8 @@ class Promise(NamedTuple):
 def promise(of: LearnedAlarms, promised_per_week: float) -> Promise:
     """Hold the alarms of an asset, since its model is in use, against what was promised to it."""
     allowed, count = promised_per_week * of.watched_seconds / WEEK_SECONDS, of.wrong + of.unjudged
-    return Promise(of.key, _state(count, allowed), promised_per_week, of.watched_seconds, count)
+    state = _state(count, allowed, of.watched_seconds)
+    return Promise(of.key, state, promised_per_week, of.watched_seconds, count)
 
 
 def promises(learned: Iterable[LearnedAlarms], promised: Callable[[AssetKey], float]) -> dict[AssetKey, Promise]:
@@ -72,8 +75,9 @@ def is_implausible(count: int, mean: float) -> bool:
     return between(count, count, 1 - 2 * CHANCE).low > mean
 
 
-def _state(count: int, allowed: float) -> PromiseState:
-    if allowed > 0 and is_implausible(count, allowed):
+def _state(count: int, allowed: float, watched_seconds: float) -> PromiseState:
+    can_break = count >= LEAST_ALARMS and watched_seconds >= LEAST_SECONDS
+    if can_break and allowed > 0 and is_implausible(count, allowed):
         return PromiseState.BROKEN
     return PromiseState.KEPT if allowed >= ENOUGH else PromiseState.UNVERIFIED
 
