@@ -54,7 +54,7 @@ def newer(record: AlarmRecord, live: AlarmView | None) -> AlarmRecord:
 def _joined(kept: tuple[AlarmEvent, ...], live: tuple[AlarmEvent, ...]) -> tuple[AlarmEvent, ...]:
     """Put what came since behind what is kept; memory holds but the newest transitions."""
     if not kept or kept[-1] not in live:
-        return max(kept, live, key=len)
+        return live
     return kept + live[live.index(kept[-1]) + 1 :]
 
 
