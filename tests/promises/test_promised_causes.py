@@ -8,17 +8,9 @@ from benchmarks.injected import FAULT_ROWS, RUN_UP_ROWS, Case, Ground, begins_in
 from benchmarks.naming import learn_scale
 from benchmarks.root_cause_events import Named
 from benchmarks.root_causes import complaints, event_figures, fault_figures, place_figures, shuffle
+from slow_causes import plant  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.detection.linear import fit
-
-
-def plant(rows: int, seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    causes = random.normal(size=(rows, 3))
-    for row in range(1, rows):
-        causes[row] += 0.9 * causes[row - 1]
-    mixing = np.random.default_rng(0).normal(size=(3, 10))
-    return causes @ mixing + 0.3 * random.normal(size=(rows, 10))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from benchmarks.fault_origin import complaints, figures, shuffle, table
 from benchmarks.fault_origin_cases import SINGLE, Told, put_in
 from benchmarks.injected import Ground, begins_in
 from benchmarks.naming import learn_scale
+from slow_causes import plant  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.core.outcomes import Origin
 from iot_edge_anomaly.detection.linear import fit
@@ -52,15 +53,6 @@ def test_a_shuffle_is_right_half_of_the_time() -> None:
     many = GOOD * 50
     right = figures(shuffle(many))["all"]["right"]
     assert 0.45 < right < 0.55
-
-
-def plant(rows: int, seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    causes = random.normal(size=(rows, 3))
-    for row in range(1, rows):
-        causes[row] += 0.9 * causes[row - 1]
-    mixing = np.random.default_rng(0).normal(size=(3, 10))
-    return np.asarray(causes @ mixing + 0.3 * random.normal(size=(rows, 10)))
 
 
 def test_single_faults_that_alarm_tell_of_the_sensor() -> None:

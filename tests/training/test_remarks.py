@@ -63,3 +63,10 @@ def test_where_no_error_is_known_nothing_stands_out() -> None:
     rows = lesson()
     assert remarks(np.arange(600) * NS, rows, NAMES, np.full_like(rows, np.nan)) == ""
     assert (oddness(np.full((4, 3), np.nan)) == 0).all()
+
+
+def test_the_sensor_that_tells_the_state_is_not_expected_to_move() -> None:
+    rows = np.column_stack((lesson(), np.full(600, 2.0)))
+    nothing = np.full_like(rows, np.nan)
+    assert remarks(np.arange(600) * NS, rows, (*NAMES, "mode"), nothing) == "mode never moved"
+    assert remarks(np.arange(600) * NS, rows, (*NAMES, "mode"), nothing, "mode") == ""

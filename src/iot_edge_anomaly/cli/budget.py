@@ -14,6 +14,7 @@ from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
 from iot_edge_anomaly.cli.session import opened
 from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.pipeline.settings import promised_per_week
 from iot_edge_anomaly.security.principal import EVERY_TENANT
 from iot_edge_anomaly.views.budget import Budget, BudgetLine, budget
 from iot_edge_anomaly.views.promise import WEEKS, Promise, broken, promises
@@ -70,7 +71,7 @@ async def _budget(data_dir: Path, weeks: int, prefix: str) -> tuple[Budget, list
         plant = session.plant
 
         def promised(key: AssetKey) -> float:
-            return plant.settings(key).false_alarms_per_week or 0.0
+            return promised_per_week(plant.settings(key))
 
         return budget(learned, promised), judged, list(promises(lately, promised).values())
 

@@ -127,8 +127,7 @@ class AlarmEvent(msgspec.Struct, frozen=True, array_like=True):
     `alarm_id` stays the same from raised to normal again; `incident_id` is shared by all alarms of an asset that are
     open at the same time. `condition` is `score`, `limit:<sensor>:<HH|H|L|LL>`, `silence:<sensor>` or
     `stuck:<sensor>`. `score` and `threshold` are in the units of the condition; for `score` the threshold is 1, or more
-    where people called alarms wrong. `origin` is told where a
-    score raises an alarm, if the sensors tell it.
+    where people called alarms wrong. `origin` is told where a score raises an alarm, if the sensors tell it.
     """
 
     alarm_id: str

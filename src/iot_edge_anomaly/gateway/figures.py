@@ -10,6 +10,7 @@ from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.gateway.alarms import Judgement, Phrase, judgement_of
 from iot_edge_anomaly.gateway.route import Call
 from iot_edge_anomaly.gateway.services import Services
+from iot_edge_anomaly.pipeline.settings import promised_per_week
 from iot_edge_anomaly.views.budget import BudgetLine, BudgetState, budget
 from iot_edge_anomaly.views.promise import WEEKS, Promise, PromiseState, promises
 from iot_edge_anomaly.views.records import DAY_NS, AssetDay
@@ -114,7 +115,7 @@ async def read_budget(services: Services, call: Call) -> BudgetAnswer:
     records, tenants = services.records, call.principal.tenants
 
     def promised(key: AssetKey) -> float:
-        return services.plant.settings(key).false_alarms_per_week or 0.0
+        return promised_per_week(services.plant.settings(key))
 
     learned = await asyncio.to_thread(records.learned, tenants, since, until, asked.prefix)
     judged = await asyncio.to_thread(records.judged, tenants, since, until, asked.prefix)

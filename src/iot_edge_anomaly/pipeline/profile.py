@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.pipeline.operating import StateRule
-from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings, sensor_settings, settings_for
+from iot_edge_anomaly.pipeline.settings import (
+    AssetRule,
+    AssetSettings,
+    SensorSettings,
+    promised_per_week,
+    sensor_settings,
+    settings_for,
+)
 from iot_edge_anomaly.quality.checks import Ranges
 
 NS = 1_000_000_000
@@ -69,7 +76,7 @@ def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Pro
         round((settings.lateness_seconds or 0.0) * NS),
         round((settings.hold_seconds or 0.0) * NS),
         settings.learn_rows or 300,
-        settings.false_alarms_per_week or 1.0,
+        promised_per_week(settings),
         settings.detector or "linear",
         Ranges(np.empty(0), np.empty(0)),
         np.empty(0),

@@ -134,6 +134,11 @@ def settings_for(key: AssetKey, rules: tuple[AssetRule, ...]) -> AssetSettings:
     return reduce(_over, (rule.settings for rule in rules if fnmatchcase(name, rule.match)), DEFAULTS)
 
 
+def promised_per_week(settings: AssetSettings) -> float:
+    """Return how many false alarms a week an asset is promised at most."""
+    return settings.false_alarms_per_week or DEFAULTS.false_alarms_per_week or 1.0
+
+
 def sensor_settings(settings: AssetSettings, sensor: str) -> SensorSettings:
     """Return what is known of a sensor; `sensors` keys are patterns, later ones win key by key.
 

@@ -68,7 +68,7 @@ def fit_csv(
         false_alarms_per_week,
         int(history.times_ns.min()),
         int(history.times_ns.max()),
-        remarks=remarks(history.times_ns, history.rows, table.sensors, errors),
+        remarks=remarks(history.times_ns, history.rows, table.sensors, errors, states.sensor if states else ""),
     )
     artefact = pack(fitted, facts)
     with write_whole(out) as part:

@@ -125,7 +125,7 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
         first_ns=int(lesson.time_ns[0]),
         last_ns=int(lesson.time_ns[-1]),
         asset=str(key),
-        remarks=remarks(lesson.time_ns, lesson.rows, lesson.sensors, errors),
+        remarks=remarks(lesson.time_ns, lesson.rows, lesson.sensors, errors, lesson.states.sensor),
     )
     return pack(WatchedDetector(detector, learn(measured(lesson), errors)), facts)
 

@@ -14,18 +14,22 @@ MOST_NAMED = 3
 """So many sensors, or stretches of time, are named; of more it is said how many they are."""
 
 
-def remarks(time_ns: NDArray[np.int64], rows: Matrix, sensors: Sequence[str], errors: Matrix) -> str:
+def remarks(
+    time_ns: NDArray[np.int64], rows: Matrix, sensors: Sequence[str], errors: Matrix, state_sensor: str = ""
+) -> str:
     """Say in a few words what is odd about rows (n, k) to learn from; nothing where nothing is.
 
     `errors` (m, k) of the newest m of them: how far values were from what a model expected that had not learned from
-    them (`training.held_out`).
+    them (`training.held_out`). Of the sensor that tells the operating state nothing is learned, so nothing is said.
     """
     known = np.isfinite(rows)
     speaks: NDArray[np.bool_] = np.any(known, axis=0)
     low = np.where(known, rows, np.inf).min(axis=0)
     moves = np.where(known, rows, -np.inf).max(axis=0) > low
     parts = [_standing_out(time_ns[len(time_ns) - len(errors) :], errors)]
-    parts += [_named(sensors, ~speaks, "said nothing"), _named(sensors, speaks & ~moves, "never moved")]
+    teaches = np.array([sensor != state_sensor for sensor in sensors], bool)
+    parts.append(_named(sensors, teaches & ~speaks, "said nothing"))
+    parts.append(_named(sensors, teaches & speaks & ~moves, "never moved"))
     return "; ".join(part for part in parts if part)
 
 

@@ -18,7 +18,7 @@ from iot_edge_anomaly.core.errors import ConfigError, UnavailableError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.observability.metrics import REGISTRY
 from iot_edge_anomaly.observability.signals import PREFIX, Level, Signal
-from iot_edge_anomaly.pipeline.settings import AssetRule, settings_for
+from iot_edge_anomaly.pipeline.settings import AssetRule, promised_per_week, settings_for
 from iot_edge_anomaly.storage.database import open_database
 from iot_edge_anomaly.views.promise import WEEKS, Promise, broken, promises
 from iot_edge_anomaly.views.records import DAY_NS
@@ -37,7 +37,7 @@ def broken_promises(records: Records, rules: tuple[AssetRule, ...], now_ns: int)
     """Return the promises that are broken over the last weeks. Raises UnavailableError. Call it in a thread."""
 
     def promised(key: AssetKey) -> float:
-        return settings_for(key, rules).false_alarms_per_week or 1.0
+        return promised_per_week(settings_for(key, rules))
 
     end_ns = (now_ns // DAY_NS + 1) * DAY_NS
     learned = records.learned_since_model("*", end_ns - WEEKS * 7 * DAY_NS, end_ns)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from iot_edge_anomaly.console.view import Records, Tenants
 from iot_edge_anomaly.console.when import DAY_NS
 from iot_edge_anomaly.core.names import AssetKey
-from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings
+from iot_edge_anomaly.pipeline.settings import AssetSettings, promised_per_week
 from iot_edge_anomaly.views import promise
 from iot_edge_anomaly.views.budget import Budget, BudgetLine, BudgetState, budget
 from iot_edge_anomaly.views.promise import Promise, promises
@@ -119,7 +119,7 @@ def rate(per_week: float) -> str:
 
 
 def _promised(settings: Callable[[AssetKey], AssetSettings]) -> Callable[[AssetKey], float]:
-    return lambda key: settings(key).false_alarms_per_week or DEFAULTS.false_alarms_per_week or 1.0
+    return lambda key: promised_per_week(settings(key))
 
 
 def _percent(promised: float) -> Callable[[float], float]:

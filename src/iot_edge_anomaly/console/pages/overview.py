@@ -13,7 +13,7 @@ from iot_edge_anomaly.console.shell import BEAT_SECONDS, PageSpec, Visit
 from iot_edge_anomaly.console.when import DAY_NS, NS, full_moment
 from iot_edge_anomaly.console.words import Condition, sentence
 from iot_edge_anomaly.core.errors import IotEdgeAnomalyError, UnavailableError
-from iot_edge_anomaly.pipeline.settings import DEFAULTS
+from iot_edge_anomaly.pipeline.settings import promised_per_week
 from iot_edge_anomaly.views.budget import BudgetLine
 
 RECORDS_SECONDS = 3.0
@@ -126,8 +126,7 @@ class _Sheet:
     def _budget_a_day(self) -> float:
         """Return how many false alarms a day are promised at most, all assets together."""
         lines = self._visit.console.board.lines(self._visit.who)
-        promised = (line.settings.false_alarms_per_week or DEFAULTS.false_alarms_per_week or 1.0 for line in lines)
-        return sum(promised) / 7
+        return sum(promised_per_week(line.settings) for line in lines) / 7
 
 
 def _face(is_alarm: bool, is_needy: bool) -> str:
