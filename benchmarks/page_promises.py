@@ -123,6 +123,22 @@ def _told(name: str, one: Results) -> str:
     return f"| {name} | {counts} | {_percent(one['right'])} |"
 
 
+def seasons(results: Results) -> str:
+    """Return what knowing the clock is worth to a machine that follows it."""
+    found = results["seasons"]["figures"]
+    own, without = found["by the clock"], found["without"]
+    lines = ["| found | by the clock | without |", "|---|---|---|"]
+    lines += [f"| {kind} | {_percent(own[kind])} | {_percent(without[kind])} |" for kind in own if " " in kind]
+    rates, weeks = (f"{one['false_alarms_per_week']:.2f}" for one in (own, without)), found["healthy_weeks"]
+    return (
+        f"## Seasons\n\n`{results['seasons']['command']}`: {found['plants']} plants that are busy by day, quiet "
+        "at night and on Sundays; four weeks are learned. In the evening the load does not fall, in the morning it "
+        "does not rise, a Sunday is like a Monday; and a sensor is off:\n\n"
+        + "\n".join([*lines, f"| **false alarms a week**, {weeks} healthy weeks | {' | '.join(rates)} |"])
+        + f"\n\nPromised: {found['budget_per_week']:g} a week at most. {_met(found)}"
+    )
+
+
 def dirty_lessons(results: Results) -> str:
     """Return what faults in the training rows cost."""
     found = results["dirty_lessons"]["figures"]

@@ -33,6 +33,10 @@ def test_states_of_a_machine_are_told(tmp_path: Path) -> None:
     walked("operating-states.md", tmp_path)
 
 
+def test_a_machine_follows_the_clock(tmp_path: Path) -> None:
+    walked("seasons-and-shifts.md", tmp_path)
+
+
 def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 

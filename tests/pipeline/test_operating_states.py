@@ -11,7 +11,8 @@ from plant_runs import MODELS, Run, batch, configured
 from iot_edge_anomaly.core.messages import Item, ModelActivated, NewNormal
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES
 from iot_edge_anomaly.detection import by_state
-from iot_edge_anomaly.detection.by_state_model import States, knows_states
+from iot_edge_anomaly.detection.by_state_model import States
+from iot_edge_anomaly.detection.inside import knows_states
 from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, SensorSettings
 from iot_edge_anomaly.pipeline.state import load_asset

@@ -21,8 +21,11 @@ def score_reason(
     others: Sequence[str],
     settings: AlarmSettings,
     origin: Origin = Origin.UNTOLD,
+    season: str = "",
 ) -> str:
     """Say which sensor reads what the model does not expect, and whether it is rather the sensor or the machine.
+
+    `season`: the model knows what is usual at each time of the `day` or `week`; empty: of no time.
 
     >>> settings = AlarmSettings(1, 1, (), {}, {}, "")
     >>> score_reason([Contributor("outlet_pressure", 0.7, 3.1, 3.9, "bar")], ["flow", "speed"], settings)
@@ -30,17 +33,18 @@ def score_reason(
     """
     if not contributors:
         return "the sensors together behave unlike anything learned"
-    return _most_odd(contributors, others, settings) + _ORIGINS[origin]
+    at = f" at this time of the {season}" if season else ""
+    return _most_odd(contributors, others, settings, at) + _ORIGINS[origin]
 
 
-def _most_odd(contributors: Sequence[Contributor], others: Sequence[str], settings: AlarmSettings) -> str:
+def _most_odd(contributors: Sequence[Contributor], others: Sequence[str], settings: AlarmSettings, at: str) -> str:
     top = contributors[0]
     title = settings.text_of(top.sensor).title
     if math.isnan(top.actual) or math.isnan(top.expected):
         return f"{title} behaves unlike anything learned"
     gap = top.actual - top.expected
     side = "above" if gap > 0 else "below"
-    return f"{title} {_figure(abs(gap), top.unit)} {side} what {_predictors(others, settings)}"
+    return f"{title} {_figure(abs(gap), top.unit)} {side} what {_predictors(others, settings)}{at}"
 
 
 def limit_reason(limit: Limit, value: float, settings: AlarmSettings) -> str:

@@ -46,6 +46,7 @@ class ScoredRows(NamedTuple):
 
     `raw` (n, k): as read, before what is stuck was taken out. `stuck_seconds` (n, k): 0 where a sensor moves; None: not
     watched. `judge_score`: the asset is calibrated. `origin`: asked at the row at which a score alarm is raised.
+    `season`: by which clock the model knows what is usual, for the words of an alarm; empty: by none.
     """
 
     sensors: tuple[str, ...]
@@ -59,6 +60,7 @@ class ScoredRows(NamedTuple):
     judge_score: bool
     model: str
     origin: TellOrigin = untold
+    season: str = ""
 
 
 class _Watch(NamedTuple):
@@ -217,7 +219,7 @@ def _why_odd(rows: ScoredRows, row: int, settings: AlarmSettings) -> Finding:
     score = float(rows.score[row])
     priority = Priority.HIGH if score > URGENT_SCORE else Priority.MEDIUM
     origin = rows.origin(rows.values[row], int(order[0])) if contributors else Origin.UNTOLD
-    reason = score_reason(contributors, others, settings, origin)
+    reason = score_reason(contributors, others, settings, origin, rows.season)
     return Finding(reason, priority, score, 1.0, contributors, rows.model, origin)
 
 

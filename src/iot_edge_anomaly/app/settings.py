@@ -268,7 +268,7 @@ class _Reader:
     def see_whether_states_are_told(self, document: dict[str, Any]) -> None:
         """Report states to be judged where nothing in the document can tell a state."""
         tables = [(place, table) for place, table in self._several(document, "asset") if isinstance(table, dict)]
-        if any(table.get("state_sensor") for _, table in tables):
+        if any(table.get("state_sensor") or table.get("shifts") for _, table in tables):
             return
         for place, table in tables:
             if table.get("judged_states"):

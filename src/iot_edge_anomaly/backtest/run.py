@@ -16,10 +16,13 @@ from iot_edge_anomaly.alarms.rows import SCORE, ScoredRows, on_rows
 from iot_edge_anomaly.alarms.settings import AlarmSettings
 from iot_edge_anomaly.alarms.transitions import Event
 from iot_edge_anomaly.backtest.alarms import PastAlarm, held, past_alarms
-from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
+from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, score_rows
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AlarmState
+from iot_edge_anomaly.detection.by_state_model import UNTOLD
+from iot_edge_anomaly.detection.inside import season_length
+from iot_edge_anomaly.detection.season import SeasonRule
 from iot_edge_anomaly.pipeline.judging import are_known, shown_to, states_in
 from iot_edge_anomaly.pipeline.operating import Operating, StateRule
 from iot_edge_anomaly.pipeline.origins import origin_by
@@ -50,7 +53,8 @@ class Past(NamedTuple):
 class Plan(NamedTuple):
     """How the asset would be treated. The first `train_rows` rows are learned from; `relearn_ns` 0: only once.
 
-    `states`: which sensor tells the operating state, and which rows are judged; None: all are.
+    `states`: which sensor tells the operating state, and which rows are judged; None: all are. `season`: which clock
+    the asset follows; None: none.
     """
 
     detector: str
@@ -59,6 +63,7 @@ class Plan(NamedTuple):
     train_rows: int
     relearn_ns: int = 0
     states: StateRule | None = None
+    season: SeasonRule | None = None
 
 
 class Lessons(NamedTuple):
@@ -209,7 +214,7 @@ class _Run:
             end = min(begin + self.block_rows, stop)
             values, seen = past.values[begin:end], self.seen.of(slice(begin, end))
             rows = shown_to(self.detector, states, past.sensors, values, seen)
-            self.state, scores = self.detector.score(self.state, rows)
+            self.state, scores = score_rows(self.detector, self.state, rows, past.time_ns[begin:end])
             self.score[begin:end] = scores.score
             is_judged = are_known(self.detector, states, seen)
             self.watched_rows += int((is_judged & np.isfinite(values).any(axis=1)).sum())
@@ -251,6 +256,7 @@ class _Run:
             is_calibrated,
             "",
             origin_by(self.detector, past.sensors),
+            season_length(self.detector),
         )
         self.events += on_rows(self.book, past.key, rows, self.plan.alarms)
 
@@ -286,10 +292,10 @@ class _Run:
 
     def _lesson(self, may_learn: NDArray[np.bool_]) -> Lesson:
         past, states = self.past, self.plan.states
-        if states is None:
-            return lesson_of(past.sensors, past.time_ns, past.values, may_learn, past.longest_step)
-        told = with_state(past.sensors, past.time_ns, past.values, self.seen.state, states.sensor)
-        return lesson_of(*told, may_learn, past.longest_step)._replace(states=told_by(states))
+        rows, told = (past.sensors, past.time_ns, past.values), UNTOLD
+        if states is not None:
+            rows, told = with_state(*rows, self.seen.state, states.sensor), told_by(states)
+        return lesson_of(*rows, may_learn, past.longest_step)._replace(states=told, season=self.plan.season)
 
     def _calm(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Return which rows from one number on and before another no alarm stood at."""

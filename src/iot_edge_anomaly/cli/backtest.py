@@ -18,10 +18,11 @@ from iot_edge_anomaly.backtest.times import Times
 from iot_edge_anomaly.backtest.words import end, found, why
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.backtest_report import Report, json_of, report, scores_written, write_rest
-from iot_edge_anomaly.cli.backtest_rows import Range, Source, read_time, source_of
+from iot_edge_anomaly.cli.backtest_rows import Range, Source, Told, read_time, source_of
 from iot_edge_anomaly.cli.files import ONE_SECOND, Interval
 from iot_edge_anomaly.cli.options import DATA_DIR, AsJson, DataDir
-from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, StateSensor, declared
+from iot_edge_anomaly.cli.seasons import Season, TimeZone, followed
+from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, Shift, StateSensor, declared
 from iot_edge_anomaly.cli.tables import table
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.detection.catalog import detector_spec
@@ -75,6 +76,9 @@ def run_backtest(
     state_sensor: StateSensor = None,
     judged_states: JudgedStates = None,
     settle_seconds: SettleSeconds = SETTLE_SECONDS,
+    shift: Shift = None,
+    season: Season = None,
+    time_zone: TimeZone = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Treat the asset as this file says; none: as the running system does."),
@@ -95,9 +99,12 @@ def run_backtest(
     """
     if train_rows is not None and train_until is not None:
         raise ConfigError("--train-rows and --train-until say the same thing in two ways: give one of them")
-    states = declared(state_sensor, judged_states, settle_seconds)
+    taken = Told(
+        declared(state_sensor, judged_states, settle_seconds, shift, time_zone),
+        followed(season, time_zone, has_shifts=bool(shift)),
+    )
     with _reading():
-        source = source_of(what, Range(since, until), interval, config, data_dir, states)
+        source = source_of(what, Range(since, until), interval, config, data_dir, taken)
     plan = Plan(
         detector_spec(detector or source.profile.detector).name,
         parse_budget(budget) if budget is not None else source.profile.false_alarms_per_week,
@@ -105,6 +112,7 @@ def run_backtest(
         _train_rows(source, train_rows, train_until),
         (relearn or 0) * WEEK_NS,
         source.profile.states,
+        source.profile.season,
     )
     if train_rows is None and train_until is None:
         source = source._replace(notes=(*source.notes, AS_MANY))
@@ -139,10 +147,13 @@ def _train_rows(source: Source, train_rows: int | None, train_until: str | None)
 
 
 def _as_many(source: Source) -> int:
-    """Return after how many rows the asset would have learned: it counts those that are judged."""
+    """Return after how many rows the asset would have learned: it counts those that are judged, for a season or two."""
     past, wanted = source.past, source.profile.learn_rows
     _, seen = states_in(Operating(), source.profile.states, past.sensors, past.time_ns, past.values)
     judged = np.flatnonzero(seen.is_judged)
+    if source.profile.season is not None and len(judged):
+        times = past.time_ns[judged]
+        wanted = max(wanted, int(np.searchsorted(times, times[0] + source.profile.season.least_ns)) + 1)
     return int(judged[wanted - 1]) + 1 if len(judged) >= wanted else max(wanted, len(past.time_ns))
 
 

@@ -19,10 +19,12 @@ from iot_edge_anomaly.cli.options import existing
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.core.names import AssetKey, nearest
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
+from iot_edge_anomaly.detection.season import SeasonRule
 from iot_edge_anomaly.historian.sql import EVER_NS, NEVER_NS
 from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.profile import Profile, profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule
+from iot_edge_anomaly.pipeline.shifts import with_shift
 from iot_edge_anomaly.training.gather import LONGEST_STEP
 from iot_edge_anomaly.views.rules import read_rules
 
@@ -37,6 +39,16 @@ class Source(NamedTuple):
     times: Times
     profile: Profile
     notes: tuple[str, ...] = ()
+
+
+class Told(NamedTuple):
+    """What is said of a file that stands in the settings of an asset: how states are told, which clock is followed."""
+
+    states: StateRule | None = None
+    season: SeasonRule | None = None
+
+
+NOTHING_TOLD = Told()
 
 
 class Range(NamedTuple):
@@ -73,19 +85,23 @@ def source_of(
     interval_seconds: float,
     config: Path | None,
     data_dir: Path,
-    states: StateRule | None = None,
+    told: Told = NOTHING_TOLD,
 ) -> Source:
-    """Read the rows; `states`: how those of a file are told. Raises ConfigError, RejectedError, UnavailableError."""
+    """Read the rows; `told`: how those of a file are to be taken.
+
+    Raises ConfigError, RejectedError, UnavailableError.
+    """
     if not is_file(what):
-        if states is not None:
-            raise ConfigError("--state-sensor is for files; how the states of an asset are told stands in its settings")
+        if told != NOTHING_TOLD:
+            option = "--state-sensor" if told.states else "--season"
+            raise ConfigError(f"{option} is for files; for an asset it stands in its settings")
         return _of_history(_asset(what), chosen, config, data_dir)
     if config is not None:
         raise ConfigError("--config says how assets of a system are treated; a CSV file is of none")
-    return _of_file(Path(what), chosen, interval_seconds, states)
+    return _of_file(Path(what), chosen, interval_seconds, told)
 
 
-def _of_file(path: Path, chosen: Range, interval_seconds: float, states: StateRule | None) -> Source:
+def _of_file(path: Path, chosen: Range, interval_seconds: float, told: Told) -> Source:
     past, times, was_sorted = read_past(path, interval_seconds)
     since_ns, until_ns = chosen.read(times)
     begin, end = np.searchsorted(past.time_ns, [since_ns, until_ns]).tolist()
@@ -96,8 +112,11 @@ def _of_file(path: Path, chosen: Range, interval_seconds: float, states: StateRu
     past = past._replace(
         time_ns=past.time_ns[rows], values=past.values[rows], may_learn=np.ascontiguousarray(past.may_learn[rows])
     )
+    if told.states and told.states.shifts:
+        sensors, values = with_shift(past.sensors, past.values, told.states.shifts.at(past.time_ns))
+        past = past._replace(sensors=sensors, values=values)
     notes = ("the rows went back in time and were sorted",) if was_sorted else ()
-    profile = replace(profile_of(past.key, (), ""), states=states).for_sensors(past.sensors)
+    profile = replace(profile_of(past.key, (), ""), states=told.states, season=told.season).for_sensors(past.sensors)
     return Source(path.name, past, times, profile, notes)
 
 

@@ -12,7 +12,8 @@ from iot_edge_anomaly.benchmark.run import run_benchmark
 from iot_edge_anomaly.benchmark.series import METHODS
 from iot_edge_anomaly.cli import complete
 from iot_edge_anomaly.cli.options import DATA_DIR, DataDir
-from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, StateSensor, declared
+from iot_edge_anomaly.cli.seasons import Season, TimeZone, followed
+from iot_edge_anomaly.cli.states import SETTLE_SECONDS, JudgedStates, SettleSeconds, Shift, StateSensor, declared
 from iot_edge_anomaly.connectors.replay import replay_csv
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.operations.durations import parse_duration
@@ -67,6 +68,9 @@ def fit(
     state_sensor: StateSensor = None,
     judged_states: JudgedStates = None,
     settle_seconds: SettleSeconds = SETTLE_SECONDS,
+    shift: Shift = None,
+    season: Season = None,
+    time_zone: TimeZone = None,
 ) -> None:
     """Learn what is normal from a CSV file.
 
@@ -75,10 +79,18 @@ def fit(
     Example: iot-edge-anomaly fit counted.csv --model pump.iea --interval 10m
 
     Example: iot-edge-anomaly fit train.csv --model pump.iea --state-sensor mode --judged-states 1,2
+
+    Example: iot-edge-anomaly fit weeks.csv --model pump.iea --season week --time-zone Europe/Berlin
     """
-    states, budget = declared(state_sensor, judged_states, settle_seconds), parse_budget(false_alarms)
+    states, budget = declared(state_sensor, judged_states, settle_seconds, shift, time_zone), parse_budget(false_alarms)
     digest, facts = fit_csv(
-        train, model, detector=detector, false_alarms_per_week=budget, interval_seconds=interval, states=states
+        train,
+        model,
+        detector=detector,
+        false_alarms_per_week=budget,
+        interval_seconds=interval,
+        states=states,
+        season=followed(season, time_zone, has_shifts=bool(shift)),
     )
     typer.echo(f"{model}: learned from {facts.rows} rows, one every {facts.interval_seconds:g} s; {digest}")
     if facts.remarks:

@@ -84,6 +84,27 @@ class TellsOrigin(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesTime(Protocol):
+    """What a detector may need besides: when rows were, because what is usual depends on the clock."""
+
+    def score_at(self, state: DetectorState, rows: Matrix, time_ns: NDArray[np.int64]) -> tuple[DetectorState, Scores]:
+        """Score rows as `score` does; `time_ns` (n,): when each was, UTC.
+
+        `score` of such a detector, which knows no time, compares rows with what is usual over all times.
+        """
+        ...
+
+
+def score_rows(
+    detector: Detector, state: DetectorState, rows: Matrix, time_ns: NDArray[np.int64]
+) -> tuple[DetectorState, Scores]:
+    """Score rows (n, k) in time order, which were at these times (n,); see `Detector.score`."""
+    if isinstance(detector, TakesTime):
+        return detector.score_at(state, rows, time_ns)
+    return detector.score(state, rows)
+
+
 class Fit(Protocol):
     """Learn a detector from rows of one asset in time order."""
 

@@ -202,6 +202,8 @@ class FitRequest(msgspec.Struct, frozen=True, array_like=True):
     `first_seq` and `last_seq` are the READINGS range that holds them; of the rows only those with a time inside one
     of `spans` (closed, ns UTC) may be learned from: the learning gate. Where `state_sensor` tells the operating state,
     `states` says in which one the machine was during each span; a state settled for `settle_seconds` before it.
+    `season`: the asset follows the time of the `day` or `week`, as clocks of `time_zone` show it; empty: no clock.
+    `shifts`: the calendar that tells the state by those clocks; empty: a sensor does.
     """
 
     first_seq: int
@@ -213,6 +215,9 @@ class FitRequest(msgspec.Struct, frozen=True, array_like=True):
     state_sensor: str = ""
     states: tuple[float, ...] = ()
     settle_seconds: float = 0.0
+    season: str = ""
+    time_zone: str = "UTC"
+    shifts: tuple[str, ...] = ()
 
 
 class AlarmLevel(msgspec.Struct, frozen=True, array_like=True):

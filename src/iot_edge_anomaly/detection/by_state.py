@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import Detector, DetectorSpec, Matrix
+from iot_edge_anomaly.core.local_time import UTC
 from iot_edge_anomaly.detection import linear, linear_arrays
 from iot_edge_anomaly.detection.by_state_model import NAME, UNTOLD, ByStateDetector, States
 from iot_edge_anomaly.detection.linear_model import LinearDetector
@@ -83,6 +84,8 @@ def to_arrays(detector: Detector) -> tuple[Mapping[str, NDArray[np.generic]], Ma
         "sensors": list(detector.sensors),
         "state_sensor": detector.declared.sensor,
         "settle_seconds": detector.declared.settle_seconds,
+        "shifts": list(detector.declared.shifts),
+        "time_zone": detector.declared.zone,
         "states": list(detector.learned),
         "levels": [inner.model.level for inner in detector.learned.values()],
     }
@@ -114,7 +117,10 @@ def _declared(parameters: Mapping[str, object]) -> States:
     sensor, seconds = parameters.get("state_sensor"), parameters.get("settle_seconds")
     if not isinstance(sensor, str) or not isinstance(seconds, int | float) or not 0 <= seconds < np.inf:
         raise ValueError("`state_sensor` must be a name, and `settle_seconds` a number of at least 0")
-    return States(sensor, float(seconds))
+    shifts, zone = parameters.get("shifts", []), parameters.get("time_zone", UTC)
+    if not isinstance(shifts, list) or not all(isinstance(one, str) for one in shifts) or not isinstance(zone, str):
+        raise ValueError("`shifts` must be a list of texts, and `time_zone` a name")
+    return States(sensor, float(seconds), tuple(shifts), zone)
 
 
 def _numbers(parameters: Mapping[str, object], name: str) -> list[float]:

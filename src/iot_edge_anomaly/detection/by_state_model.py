@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
+from iot_edge_anomaly.component.detector import DetectorState, Matrix, Scores
+from iot_edge_anomaly.core.local_time import UTC
 from iot_edge_anomaly.detection.linear_model import LinearDetector
 from iot_edge_anomaly.detection.linear_state import LinearState
-from iot_edge_anomaly.detection.watched import WatchedDetector
 
 NAME = "by-state"
 NOT_LEARNED = -1
@@ -26,11 +26,14 @@ _MAGIC = b"bys1"
 class States(NamedTuple):
     """Which sensor says the state (empty: none, all rows are of one), and for how long after a change none was learned.
 
-    A sensor that says the state is not scored.
+    A sensor that says the state is not scored. `shifts`, by the clocks of `zone`: the calendar that its number is of,
+    where nobody sends it.
     """
 
     sensor: str = ""
     settle_seconds: float = 0.0
+    shifts: tuple[str, ...] = ()
+    zone: str = UTC
 
 
 UNTOLD = States()
@@ -120,9 +123,3 @@ class ByStateDetector:
         for begin, end in zip([0, *edges.tolist()], [*edges.tolist(), len(rows)], strict=True):
             if begin < end:
                 yield int(number[begin]), slice(begin, end)
-
-
-def knows_states(detector: Detector | None) -> ByStateDetector | None:
-    """Return the detector, or the one that is watched, if a sensor tells it the state; else None."""
-    inner = detector.detector if isinstance(detector, WatchedDetector) else detector
-    return inner if isinstance(inner, ByStateDetector) and inner.declared.sensor else None

@@ -2,13 +2,14 @@
 
 from iot_edge_anomaly.component.detector import DetectorSpec
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.detection import by_state, coldstart, linear
+from iot_edge_anomaly.detection import by_state, coldstart, linear, seasonal
 
 DETECTORS: dict[str, DetectorSpec] = {
     spec.name: spec
     for spec in (
         linear.SPEC,
         by_state.SPEC,
+        seasonal.SPEC,
         coldstart.SPEC,
     )
 }

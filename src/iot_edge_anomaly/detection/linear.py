@@ -57,7 +57,7 @@ def fit(
     rows = np.ascontiguousarray(rows, np.float64)
     _check(rows, sensors)
     known = np.isfinite(rows)
-    mean, deviation = _moments(rows, known)
+    mean, deviation = moments(rows, known)
     standard, precision = _standardise(rows, known, mean, deviation)
     usable = _rows_with_past(np.asarray(known.any(axis=1)), max(NEAR_LAGS), starts)
     judged, heard = known[usable], voices(rows, known)
@@ -83,7 +83,7 @@ def _check(rows: Matrix, sensors: tuple[str, ...]) -> None:
         raise ValueError("there is no value to learn from: every cell is missing")
 
 
-def _moments(rows: Matrix, present: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def moments(rows: Matrix, present: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and deviation of each sensor; a sensor that never moves, or never spoke, has deviation 1."""
     counts = np.maximum(present.sum(axis=0), 1)
     values = np.where(present, np.clip(rows, -HUGE, HUGE), 0.0)

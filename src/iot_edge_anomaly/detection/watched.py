@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, TellsOrigin
+from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, TellsOrigin, score_rows
 from iot_edge_anomaly.core.outcomes import Origin
 from iot_edge_anomaly.detection.drift import Yardstick
 from iot_edge_anomaly.detection.usual import Usual
@@ -38,6 +38,10 @@ class WatchedDetector:
     def score(self, state: DetectorState, rows: Matrix) -> tuple[DetectorState, Scores]:
         """Score rows in time order; see `component.detector.Detector.score`."""
         return self.detector.score(state, rows)
+
+    def score_at(self, state: DetectorState, rows: Matrix, time_ns: NDArray[np.int64]) -> tuple[DetectorState, Scores]:
+        """Score rows of these times, where the method asks for them; see `component.detector.TakesTime`."""
+        return score_rows(self.detector, state, rows, time_ns)
 
     def score_windows(self, windows: Matrix) -> Scores:
         """Score windows; see `component.detector.Detector.score_windows`."""

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
-from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores
+from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, score_rows
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
+from iot_edge_anomaly.detection.inside import season_length
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
 from iot_edge_anomaly.pipeline import drifting, judging, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.origins import origin_by
+from iot_edge_anomaly.pipeline.shifts import SHIFT
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
 from iot_edge_anomaly.quality.checks import stuck_seconds
 
@@ -68,7 +70,8 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
     detector, rule = _ready_detector(asset, models, draft), asset.profile.states
     seen, notices = judging.see(asset, frame.time_ns, frame.values)
     notices += judging.unknown_states(detector, asset, frame.time_ns, seen)
-    scores = _score(asset, detector, judging.shown_to(detector, rule, asset.sensors, frame.values, seen))
+    shown = judging.shown_to(detector, rule, asset.sensors, frame.values, seen)
+    scores = _score(asset, detector, shown, frame.time_ns)
     quality, is_known = _row_quality(frame.values, is_awaited), judging.are_known(detector, rule, seen)
     is_there = quality != _REJECTED
     if rule is not None:
@@ -125,6 +128,8 @@ def fuse(asset: Asset, ready: Ready) -> Frame:
     """Bring readings onto the grid; what is stuck counts as missing, short holes hold the last value."""
     profile, channels = asset.profile, asset.channels
     time_ns, raw = close_cells(*ready, grid_ns=profile.grid_ns, sensors=len(asset.sensors))
+    if profile.states and profile.states.shifts and SHIFT in asset.sensors:
+        raw[:, asset.sensors.index(SHIFT)] = profile.states.shifts.at(time_ns)
     stuck = None
     trusted = raw
     if profile.watches_stuck:
@@ -139,17 +144,18 @@ def fuse(asset: Asset, ready: Ready) -> Frame:
     return Frame(time_ns, raw, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
 
 
-def _score(asset: Asset, detector: Detector, values: Matrix) -> Scores:
+def _score(asset: Asset, detector: Detector, values: Matrix, time_ns: NDArray[np.int64]) -> Scores:
     """Score with the model of the asset, or with the cold start; sensors that it does not know contribute nothing."""
+    assert asset.detector_state is not None
     if detector.sensors == tuple(asset.sensors):
-        asset.detector_state, scores = detector.score(asset.detector_state, values)  # type: ignore[arg-type]
+        asset.detector_state, scores = score_rows(detector, asset.detector_state, values, time_ns)
         return scores
     index = {sensor: number for number, sensor in enumerate(asset.sensors)}
     known = [(column, index[sensor]) for column, sensor in enumerate(detector.sensors) if sensor in index]
     inputs = np.full((len(values), len(detector.sensors)), np.nan)
     theirs, ours = [column for column, _ in known], [number for _, number in known]
     inputs[:, theirs] = values[:, ours]
-    asset.detector_state, scores = detector.score(asset.detector_state, inputs)  # type: ignore[arg-type]
+    asset.detector_state, scores = score_rows(detector, asset.detector_state, inputs, time_ns)
     expected, contribution = np.full(values.shape, np.nan), np.zeros(values.shape)
     expected[:, ours], contribution[:, ours] = scores.expected[:, theirs], scores.contribution[:, theirs]
     return Scores(scores.score, expected, contribution)
@@ -235,6 +241,7 @@ def _judge(asset: Asset, frame: Frame, scores: Scores) -> ScoredRows:
         asset.phase is Phase.CALIBRATED,
         asset.model,
         origin_by(asset.detector, asset.sensors),
+        season_length(asset.detector),
     )
 
 

@@ -17,6 +17,7 @@ from iot_edge_anomaly.core.messages import (
     SourceIdle,
 )
 from iot_edge_anomaly.core.outcomes import ALARM_LEVEL, Notice
+from iot_edge_anomaly.detection.inside import season_of
 from iot_edge_anomaly.pipeline import drifting, learning
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import Asset
@@ -96,6 +97,8 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
         asset.add_sensors([sensor for sensor in known if sensor not in asset.sensors])
         if set(asset.heard()) - set(known) - asset.vanished:
             learning.begin(asset, seq, learning.NEW_SENSOR)
+        elif asset.profile.season not in (None, season_of(models[control.digest])):
+            learning.begin(asset, seq, learning.SEASON)
 
 
 def _maintenance_notice(control: Maintenance) -> Notice:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import Detector, Matrix
 from iot_edge_anomaly.core.outcomes import Notice
-from iot_edge_anomaly.detection.by_state_model import ByStateDetector, knows_states
+from iot_edge_anomaly.detection.by_state_model import ByStateDetector
+from iot_edge_anomaly.detection.inside import knows_states
 from iot_edge_anomaly.pipeline.operating import NEVER_NS, Operating, Seen, StateRule, follow, shown
 from iot_edge_anomaly.pipeline.state import Asset
 

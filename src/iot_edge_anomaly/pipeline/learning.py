@@ -7,6 +7,7 @@ messages were cut into steps: a request is never lost between a crash and the re
 import numpy as np
 from numpy.typing import NDArray
 
+from iot_edge_anomaly.core.local_time import UTC
 from iot_edge_anomaly.core.outcomes import FitRequest, Phase
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Learning
 
@@ -29,12 +30,21 @@ NEW_NORMAL = "new normal"
 NEW_SENSOR = "new sensor"
 NEW_GRID = "new grid"
 NEW_STATES = "new states"
+NEW_SEASON = "no season any more"
+SEASON = "season"
+"""Asked for when an asset that follows the clock has a model without it, and was watched for long enough."""
 
 
 def begin(asset: Asset, seq: int, why: str) -> None:
     """Start to gather rows from this input message on."""
-    states = asset.profile.states
-    asset.learning = Learning(seq, why, asset.profile.learn_rows, state_sensor=states.sensor if states else "")
+    states, season = asset.profile.states, asset.profile.season
+    asset.learning = Learning(
+        seq,
+        why,
+        asset.profile.learn_rows,
+        state_sensor=states.sensor if states else "",
+        least_ns=season.least_ns if season and why == SEASON else 0,
+    )
 
 
 def begin_anew(asset: Asset, seq: int, why: str) -> None:
@@ -59,7 +69,7 @@ def learn(
     learning, is_due = asset.learning, False
     if not learning.is_asked:
         may_learn = may_learn[_gather(learning, time_ns, may_learn, state) :]
-        is_due = learning.is_asked = learning.rows >= learning.needed
+        is_due = learning.is_asked = _is_enough(learning)
     if learning.is_asked:
         times, learning.unanswered = divmod(learning.unanswered + int(may_learn.sum()), PATIENCE * learning.needed)
         is_due |= times > 0
@@ -72,7 +82,7 @@ def _gather(
     """Take rows in, up to what is needed; return up to which of them."""
     tells_state = bool(learning.state_sensor)
     for start, stop in _runs(may_learn, state if tells_state else None):
-        stop = min(stop, start + learning.needed - learning.rows)
+        stop = min(stop, start + _wanted(learning, time_ns[start:stop]))
         first, last, rows = int(time_ns[start]), int(time_ns[stop - 1]), stop - start
         if learning.is_open and start == 0 and (not tells_state or learning.states[-1] == state[0]):
             first, _, before = learning.spans.pop()
@@ -81,7 +91,7 @@ def _gather(
             learning.spans.append((first, last, rows))
             learning.states += [float(state[start])] if tells_state else []
         learning.rows += rows
-        if learning.rows >= learning.needed:
+        if _is_enough(learning):
             learning.is_open = False
             return stop
         if len(learning.spans) > MOST_SPANS:
@@ -89,6 +99,20 @@ def _gather(
             learning.states = learning.states[1:]
     learning.is_open = bool(may_learn[-1])
     return len(time_ns)
+
+
+def _wanted(learning: Learning, time_ns: NDArray[np.int64]) -> int:
+    """Return how many of the next rows make it enough, if they are so many."""
+    first_ns = learning.spans[0][0] if learning.spans else int(time_ns[0])
+    last = int(np.searchsorted(time_ns, first_ns + learning.least_ns)) if learning.least_ns else 0
+    return max(learning.needed - learning.rows, last + 1)
+
+
+def _is_enough(learning: Learning) -> bool:
+    """Tell whether there are as many rows as are needed, over as long a time."""
+    if learning.rows < learning.needed:
+        return False
+    return not learning.least_ns or learning.spans[-1][1] - learning.spans[0][0] >= learning.least_ns
 
 
 def _runs(may_learn: NDArray[np.bool_], state: NDArray[np.float64] | None) -> list[tuple[int, int]]:
@@ -102,6 +126,7 @@ def _runs(may_learn: NDArray[np.bool_], state: NDArray[np.float64] | None) -> li
 
 def _request(asset: Asset, last_seq: int) -> FitRequest:
     learning, profile = asset.learning, asset.profile
+    season = profile.season if learning.least_ns else None
     spans = tuple((first, last) for first, last, _ in learning.spans)
     return FitRequest(
         learning.since_seq,
@@ -113,6 +138,9 @@ def _request(asset: Asset, last_seq: int) -> FitRequest:
         learning.state_sensor,
         tuple(learning.states),
         profile.states.settle_ns / NS if profile.states else 0.0,
+        season.length if season else "",
+        profile.settings.time_zone or UTC,
+        profile.settings.shifts or (),
     )
 
 
@@ -128,7 +156,7 @@ def fit_failed(asset: Asset, seq: int, *, wants_more: bool) -> bool:
 
 def is_outdated(asset: Asset) -> bool:
     """Tell whether an answer of the trainer is to a request from before all was to be learned anew."""
-    return asset.learning.why in (NEW_NORMAL, NEW_GRID, NEW_STATES) and not asset.learning.is_asked
+    return asset.learning.why in (NEW_NORMAL, NEW_GRID, NEW_STATES, NEW_SEASON) and not asset.learning.is_asked
 
 
 def activate(asset: Asset, digest: str) -> None:

@@ -12,16 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.component.detector import Matrix
+from iot_edge_anomaly.pipeline.shifts import Shifts
 
 NEVER_NS = -(1 << 62)
 
 
 class StateRule(NamedTuple):
-    """Which sensor tells the state, which states are judged (empty: all), and how long a state settles first."""
+    """Which sensor tells the state, which states are judged (empty: all), and how long a state settles first.
+
+    `shifts`: the calendar that the sensor's number is of, where nobody sends it; None: somebody does.
+    """
 
     sensor: str
     judged: tuple[float, ...] = ()
     settle_ns: int = 0
+    shifts: Shifts | None = None
+
+    @property
+    def learned_by(self) -> tuple[object, ...]:
+        """What a model depends on: with another of these the asset is learned anew."""
+        return self.sensor, self.judged, self.shifts
 
 
 class Operating(msgspec.Struct, array_like=True, frozen=True):

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
+from iot_edge_anomaly.core.local_time import UTC
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.detection.season import SeasonRule
 from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import (
     AssetRule,
@@ -16,6 +18,7 @@ from iot_edge_anomaly.pipeline.settings import (
     sensor_settings,
     settings_for,
 )
+from iot_edge_anomaly.pipeline.shifts import SHIFT, Shifts
 from iot_edge_anomaly.quality.checks import Ranges
 
 NS = 1_000_000_000
@@ -25,7 +28,10 @@ _KINDS = (("HH", "high_high_limit"), ("H", "high_limit"), ("L", "low_limit"), ("
 
 @dataclass(frozen=True)
 class Profile:
-    """Times in ns; arrays have one entry a sensor. `states`: how operating states are told; None: they are not."""
+    """Times in ns; arrays have one entry a sensor. `states`: how operating states are told; None: they are not.
+
+    `season`: which clock the asset follows; None: none.
+    """
 
     settings: AssetSettings
     version: str
@@ -43,6 +49,7 @@ class Profile:
     vanish_ns: NDArray[np.int64]
     alarms: AlarmSettings
     states: StateRule | None = None
+    season: SeasonRule | None = None
 
     def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
         """Return the profile for these sensors."""
@@ -86,13 +93,16 @@ def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Pro
         np.empty(0, np.int64),
         AlarmSettings(settings.on_delay_rows or 1, settings.off_delay_rows or 1, (), {}, {}, version),
         _states(settings),
+        SeasonRule(settings.season, settings.time_zone or UTC) if settings.season else None,
     )
 
 
 def _states(settings: AssetSettings) -> StateRule | None:
-    if not settings.state_sensor:
+    sensor = SHIFT if settings.shifts else settings.state_sensor
+    if not sensor:
         return None
-    return StateRule(settings.state_sensor, settings.judged_states or (), round((settings.settle_seconds or 0.0) * NS))
+    shifts = Shifts(settings.shifts, settings.time_zone or UTC) if settings.shifts else None
+    return StateRule(sensor, settings.judged_states or (), round((settings.settle_seconds or 0.0) * NS), shifts)
 
 
 def _alarm_settings(profile: Profile, sensors: dict[str, SensorSettings]) -> AlarmSettings:

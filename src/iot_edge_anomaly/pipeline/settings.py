@@ -2,13 +2,15 @@
 
 from fnmatch import fnmatchcase
 from functools import reduce
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.core.local_time import UTC, zone_of
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.pipeline.shifts import SHIFT, check
 
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
 """A length, of time in seconds or in the unit of a sensor; no infinity."""
@@ -98,9 +100,32 @@ class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         NotNegative | None,
         Meta(description="After each change of the state nothing is judged for so long. Not without a `state_sensor`."),
     ] = None
+    season: Annotated[
+        Literal["", "day", "week"] | None,
+        Meta(description="What is usual here depends on the time of the `day` or of the `week`; empty: on none."),
+    ] = None
+    shifts: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="Shifts, such as `mon-fri 06:00-14:00`, that tell the state in place of a `state_sensor`: the "
+            "first is state 1, and 0 is none of them."
+        ),
+    ] = None
+    time_zone: Annotated[
+        str | None, Meta(description="Whose clocks `season` and `shifts` go by, such as Europe/Berlin.")
+    ] = None
     sensors: Annotated[
         dict[str, SensorSettings], Meta(description="What is known of sensors, by name or pattern such as `temp_*`.")
     ] = {}
+
+    def __post_init__(self) -> None:
+        try:
+            zone_of(self.time_zone or UTC)
+            check(self.shifts or ())
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        if self.shifts and self.state_sensor:
+            raise ValueError("shifts and state_sensor say the same thing in two ways: give one of them")
 
 
 DEFAULTS = AssetSettings(
@@ -117,6 +142,9 @@ DEFAULTS = AssetSettings(
     state_sensor="",
     judged_states=(),
     settle_seconds=30.0,
+    season="",
+    shifts=(),
+    time_zone=UTC,
 )
 """What holds where no rule says otherwise. A `stuck_seconds` or `silence_seconds` of 0 switches that watch off."""
 
@@ -145,7 +173,8 @@ def sensor_settings(settings: AssetSettings, sensor: str) -> SensorSettings:
     A state lasts: its sensor is not stuck unless it is named.
     """
     matching = (known for pattern, known in settings.sensors.items() if fnmatchcase(sensor, pattern))
-    stuck_seconds = 0.0 if sensor == settings.state_sensor else settings.stuck_seconds
+    tells = SHIFT if settings.shifts else settings.state_sensor
+    stuck_seconds = 0.0 if sensor == tells else settings.stuck_seconds
     start = SensorSettings(stuck_seconds=stuck_seconds, silence_seconds=settings.silence_seconds)
     return reduce(_over_sensor, matching, start)
 

@@ -36,6 +36,7 @@ class Learning(msgspec.Struct, array_like=True):
 
     `spans`: first and last time of each run of rows that may be learned from, and how many there are. Where a sensor
     tells the state, a run is of one state: `states` has it. `unanswered` counts such rows since a model was asked for.
+    `least_ns`: how long the first and the last row must be apart at least.
     """
 
     since_seq: int = 0
@@ -48,6 +49,7 @@ class Learning(msgspec.Struct, array_like=True):
     unanswered: int = 0
     states: list[float] = []
     state_sensor: str = ""
+    least_ns: int = 0
 
 
 @dataclass

@@ -25,6 +25,7 @@ from iot_edge_anomaly.core.messages import (
 )
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AssetOutcome, Notice
+from iot_edge_anomaly.detection.season import SeasonRule
 from iot_edge_anomaly.pipeline import learning
 from iot_edge_anomaly.pipeline.closing import flush
 from iot_edge_anomaly.pipeline.controls import obey
@@ -169,6 +170,8 @@ class _Run:
                 learning.begin(asset, seq, learning.FIRST_MODEL)
             elif has_new_sensors:
                 learning.begin(asset, seq, learning.NEW_SENSOR)
+        elif gathered.why == learning.SEASON and has_new_sensors and not gathered.is_asked:
+            learning.begin(asset, seq, learning.NEW_SENSOR)
         elif not gathered.is_asked and learning.is_abandoned(asset, self.state.now_ns):
             flush(asset, draft, self.models, seq)
             learning.begin(asset, seq, gathered.why)
@@ -202,13 +205,14 @@ class _Run:
             asset, draft = self._open(key)
             flush(asset, draft, self.models, seq)
             profile = profile_of(key, self.state.rules, control.version).for_sensors(tuple(asset.sensors))
-            before, is_other_grid = asset.profile.states, profile.grid_ns != asset.profile.grid_ns
+            before, is_other_grid = asset.profile, profile.grid_ns != asset.profile.grid_ns
             if is_other_grid:
                 self._leave_grid(asset, draft, profile.grid_ns, control, seq)
             asset.profile = profile
             if is_other_grid:
                 learning.begin_anew(asset, seq, learning.NEW_GRID)
-            _take_states(asset, before, seq)
+            _take_states(asset, before.states, seq)
+            _take_season(asset, before.season, seq)
 
     def _leave_grid(self, asset: Asset, draft: Draft, grid_ns: int, control: PlantConfigured, seq: int) -> None:
         """Close every cell of the grid there was, and let the new one begin behind them."""
@@ -231,13 +235,27 @@ class _Run:
 def _take_states(asset: Asset, before: StateRule | None, seq: int) -> None:
     """See to it that other states than before are told, and learned; the model there is goes on until then."""
     now = asset.profile.states
+    if (before and before.learned_by) == (now and now.learned_by):
+        return
     if (before and before.sensor) != (now and now.sensor):
         asset.operating = Operating()
-    elif (before and before.judged) == (now and now.judged):
+        asset.columns.clear()  # a calendar wants a column as well
+    if not asset.model and not asset.learning.since_seq:
         return
-    if asset.model or asset.learning.since_seq:
-        why = asset.learning.why
-        learning.begin(asset, seq, why if why in (learning.NEW_NORMAL, learning.NEW_GRID) else learning.NEW_STATES)
+    why = asset.learning.why
+    why = why if why in (learning.NEW_NORMAL, learning.NEW_GRID) else learning.NEW_STATES
+    if before and now and before.sensor == now.sensor and before.shifts != now.shifts:
+        learning.begin_anew(asset, seq, why)  # the same number is another shift now
+    else:
+        learning.begin(asset, seq, why)
+
+
+def _take_season(asset: Asset, before: SeasonRule | None, seq: int) -> None:
+    """See to it that another season than before is learned, or none; the model there is goes on until then."""
+    now, gathered = asset.profile.season, asset.learning
+    if now == before or not asset.model or (gathered.since_seq and gathered.why != learning.SEASON):
+        return  # the next model is learned first, and after it its season
+    learning.begin(asset, seq, learning.SEASON if now else learning.NEW_SEASON)
 
 
 def _minds_time(asset: Asset, now_ns: int, since_ns: int) -> bool:

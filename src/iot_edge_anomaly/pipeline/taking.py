@@ -8,6 +8,7 @@ from iot_edge_anomaly.core.outcomes import Notice, Phase
 from iot_edge_anomaly.fusion.grid import watermark
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.identity import Verdict
+from iot_edge_anomaly.pipeline.shifts import SHIFT
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Source
 from iot_edge_anomaly.quality.checks import refusals
 
@@ -52,11 +53,12 @@ def _source_of(asset: Asset, name: str) -> Source:
 
 
 def unknown_sensors(asset: Asset, batch: Batch) -> list[str]:
-    """Return the sensors of a batch that have no column yet, and for which there is room."""
+    """Return the sensors that have no column yet, and for which there is room: of a batch, and the calendar's."""
     if batch.sensors in asset.columns or len(asset.sensors) >= MOST_SENSORS:
         return []
-    known = set(asset.sensors)
-    return [sensor for sensor in batch.sensors if sensor not in known]
+    known, rule = set(asset.sensors), asset.profile.states
+    calendar = (SHIFT,) if rule and rule.shifts else ()
+    return [sensor for sensor in dict.fromkeys((*batch.sensors, *calendar)) if sensor not in known]
 
 
 def add_sensors(asset: Asset, names: list[str], batch: Batch, draft: Draft) -> None:

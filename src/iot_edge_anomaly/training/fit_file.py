@@ -7,13 +7,15 @@ import numpy as np
 
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.detection.by_state_model import UNTOLD
+from iot_edge_anomaly.detection.catalog import detector_spec
+from iot_edge_anomaly.detection.season import SeasonRule
 from iot_edge_anomaly.pipeline.judging import states_in
 from iot_edge_anomaly.pipeline.operating import Operating, StateRule
+from iot_edge_anomaly.pipeline.shifts import with_shift
 from iot_edge_anomaly.registry.artefact import TrainingFacts, digest, pack
 from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import History, Table, read_history
-from iot_edge_anomaly.training.gather import method, told_by, with_state
-from iot_edge_anomaly.training.held_out import held_out_errors
+from iot_edge_anomaly.training.gather import Lesson, errors_of, learned, told_by, with_state
 from iot_edge_anomaly.training.remarks import remarks
 
 WEEK_SECONDS = 7 * 86400.0
@@ -40,35 +42,41 @@ def fit_csv(
     false_alarms_per_week: float = 1.0,
     interval_seconds: float | None = None,
     states: StateRule | None = None,
+    season: SeasonRule | None = None,
 ) -> tuple[str, TrainingFacts]:
     """Learn from every row of `path`, write the model to `out`; return its digest and what it was learned from.
 
     Where a sensor tells operating states, only rows are learned from that would be judged.
     """
-    fit = method(detector, told_by(states) if states else UNTOLD)
+    detector_spec(detector)
     table = Table(path, interval_seconds)
-    history = read_history(table)
+    sensors, history = table.sensors, read_history(table)
+    if states is not None and states.shifts is not None:
+        sensors, rows = with_shift(sensors, history.rows, states.shifts.at(history.times_ns))
+        history = history._replace(rows=rows)
     if states is not None:
-        history = _judged(history, table, states)
-    rows_per_week = WEEK_SECONDS / history.interval_seconds
+        history = _judged(history, path, sensors, states)
+    lesson = Lesson(
+        sensors,
+        history.times_ns,
+        history.rows,
+        history.starts,
+        WEEK_SECONDS / history.interval_seconds,
+        told_by(states) if states else UNTOLD,
+        season,
+    )
     try:
-        fitted = fit(
-            history.rows,
-            table.sensors,
-            rows_per_week=rows_per_week,
-            false_alarms_per_week=false_alarms_per_week,
-            starts=history.starts,
-        )
+        fitted = learned(lesson, detector, false_alarms_per_week)
     except ValueError as error:
         raise RejectedError(f"{path}: {error}") from error
-    errors = held_out_errors(fit, history.rows, table.sensors, rows_per_week, history.starts)
+    errors = errors_of(lesson, detector)
     facts = TrainingFacts(
         len(history.rows),
         history.interval_seconds,
         false_alarms_per_week,
         int(history.times_ns.min()),
         int(history.times_ns.max()),
-        remarks=remarks(history.times_ns, history.rows, table.sensors, errors, states.sensor if states else ""),
+        remarks=remarks(history.times_ns, history.rows, sensors, errors, states.sensor if states else ""),
     )
     artefact = pack(fitted, facts)
     with write_whole(out) as part:
@@ -76,20 +84,16 @@ def fit_csv(
     return digest(artefact), facts
 
 
-def _judged(history: History, table: Table, states: StateRule) -> History:
+def _judged(history: History, path: Path, sensors: tuple[str, ...], states: StateRule) -> History:
     """Keep the rows that are judged, each with its state. Raises ConfigError, RejectedError."""
-    if states.sensor not in table.sensors:
-        raise ConfigError(
-            f"{table.path} has no column {states.sensor!r}, which is to say in which state the machine is"
-        )
-    _, seen = states_in(Operating(), states, table.sensors, history.times_ns, history.rows)
+    if states.sensor not in sensors:
+        raise ConfigError(f"{path} has no column {states.sensor!r}, which is to say in which state the machine is")
+    _, seen = states_in(Operating(), states, sensors, history.times_ns, history.rows)
     kept = np.flatnonzero(seen.is_judged)
     if not len(kept):
         found = ", ".join(f"{state:g}" for state in np.unique(seen.state[np.isfinite(seen.state)])[:8])
-        raise RejectedError(
-            f"{table.path}: no row is judged; the states in column {states.sensor!r}: {found or 'none'}"
-        )
-    _, _, rows = with_state(table.sensors, history.times_ns, history.rows, seen.state, states.sensor)
+        raise RejectedError(f"{path}: no row is judged; the states in column {states.sensor!r}: {found or 'none'}")
+    _, _, rows = with_state(sensors, history.times_ns, history.rows, seen.state, states.sensor)
     return history._replace(
         times_ns=history.times_ns[kept],
         rows=rows[kept],

@@ -11,9 +11,10 @@ from iot_edge_anomaly.component.detector import Detector, Fit, Matrix
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
-from iot_edge_anomaly.detection import by_state, by_state_model, linear_model
+from iot_edge_anomaly.detection import by_state, by_state_model, linear_model, seasonal
 from iot_edge_anomaly.detection.by_state_model import UNTOLD, States
 from iot_edge_anomaly.detection.catalog import detector_spec
+from iot_edge_anomaly.detection.season import Season, SeasonRule, learn_season
 from iot_edge_anomaly.detection.usual import learn
 from iot_edge_anomaly.detection.watched import WatchedDetector
 from iot_edge_anomaly.pipeline.fused import fused_rows
@@ -32,7 +33,7 @@ LONGEST_STEP = 5
 class Lesson(NamedTuple):
     """Rows to learn from, n by k, in time order; `starts` marks rows that do not follow the one before them.
 
-    `states`: which of the sensors tells the operating state.
+    `states`: which of the sensors tells the operating state. `season`: what the others follow; None: no clock.
     """
 
     sensors: tuple[str, ...]
@@ -41,6 +42,7 @@ class Lesson(NamedTuple):
     starts: NDArray[np.bool_]
     rows_per_week: float
     states: States = UNTOLD
+    season: SeasonRule | None = None
 
 
 def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ...], request: FitRequest) -> Lesson:
@@ -53,15 +55,17 @@ def gather(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule,
         state[span] = request.states[number] if request.states else np.nan
     if not inside.any():
         raise ValueError("none of the rows asked for is in the store any more")
+    season = SeasonRule(request.season, request.time_zone) if request.season else None
     if not request.state_sensor:
-        return lesson_of(sensors, time_ns, values, inside)
-    states = States(request.state_sensor, request.settle_seconds)
-    return lesson_of(*with_state(sensors, time_ns, values, state, states.sensor), inside)._replace(states=states)
+        return lesson_of(sensors, time_ns, values, inside)._replace(season=season)
+    states = States(request.state_sensor, request.settle_seconds, request.shifts, request.time_zone)
+    told = with_state(sensors, time_ns, values, state, states.sensor)
+    return lesson_of(*told, inside)._replace(states=states, season=season)
 
 
 def told_by(rule: StateRule) -> States:
     """Return what a model is to know of how states are told."""
-    return States(rule.sensor, rule.settle_ns / NS)
+    return States(rule.sensor, rule.settle_ns / NS, *(rule.shifts or ()))
 
 
 def with_state(
@@ -95,13 +99,33 @@ def lesson_of(
 
 def learned(lesson: Lesson, detector: str, false_alarms_per_week: float) -> Detector:
     """Fit a detector. Raises ValueError, ConfigError."""
-    return method(detector, lesson.states)(
-        lesson.rows,
+    season, rest = without_season(lesson)
+    fit = method(detector, lesson.states)
+    if season is not None:
+        fit = partial(seasonal.fit, season=season, inner=fit, state_sensor=lesson.states.sensor)
+    return fit(
+        rest,
         lesson.sensors,
         rows_per_week=lesson.rows_per_week,
         false_alarms_per_week=false_alarms_per_week,
         starts=lesson.starts,
     )
+
+
+def errors_of(lesson: Lesson, detector: str) -> Matrix:
+    """Return how far a model errs on rows of a lesson that it has not learned from; see `held_out_errors`."""
+    _, rest = without_season(lesson)
+    fit = method(detector, lesson.states)
+    return held_out_errors(fit, rest, lesson.sensors, lesson.rows_per_week, lesson.starts)
+
+
+def without_season(lesson: Lesson) -> tuple[Season | None, Matrix]:
+    """Return the season, if one is to be learned, and what it leaves of the rows. Raises ValueError."""
+    if lesson.season is None:
+        return None, lesson.rows
+    is_measured = np.array([sensor != lesson.states.sensor for sensor in lesson.sensors])
+    season, explained = learn_season(lesson.rows, lesson.time_ns, lesson.season, is_measured)
+    return season, lesson.rows - explained
 
 
 def method(detector: str, states: States) -> Fit:
@@ -116,8 +140,7 @@ def fit(envelopes: Iterable[Envelope], key: AssetKey, rules: tuple[AssetRule, ..
     """Fit and pack; the same input gives the same bytes. Raises ValueError, ConfigError."""
     lesson = gather(envelopes, key, rules, request)
     detector = learned(lesson, request.detector, request.false_alarms_per_week)
-    fit_detector = method(request.detector, lesson.states)
-    errors = held_out_errors(fit_detector, lesson.rows, lesson.sensors, lesson.rows_per_week, lesson.starts)
+    errors = errors_of(lesson, request.detector)
     facts = TrainingFacts(
         rows=len(lesson.rows),
         interval_seconds=WEEK_SECONDS / lesson.rows_per_week,

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.component.detector import Detector, Matrix, Scores
+from iot_edge_anomaly.component.detector import Detector, Matrix, Scores, score_rows
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import RowQuality
-from iot_edge_anomaly.detection.by_state_model import knows_states
+from iot_edge_anomaly.detection.inside import knows_states
 from iot_edge_anomaly.pipeline.judging import shown_to, states_in
 from iot_edge_anomaly.pipeline.operating import Operating, StateRule
+from iot_edge_anomaly.pipeline.shifts import Shifts
 from iot_edge_anomaly.registry.artefact import read_manifest, unpack
 from iot_edge_anomaly.storage.whole_file import write_whole
 from iot_edge_anomaly.training.csv_files import Chunk, Table
@@ -67,17 +68,30 @@ def row_qualities(rows: Matrix) -> NDArray[np.str_]:
 def _scored(detector: Detector, table: Table) -> Iterator[tuple[Chunk, Scores, NDArray[np.bool_]]]:
     """Score chunk by chunk; say of each row whether it is judged: a model that knows states judges those it learned."""
     state, operating, states = detector.start(), Operating(), _states(detector)
-    for chunk in table.chunks(detector.sensors):
+    for chunk in _chunks(detector, table, states):
         operating, seen = states_in(operating, states, detector.sensors, chunk.times_ns, chunk.rows)
-        state, scores = detector.score(state, shown_to(detector, states, detector.sensors, chunk.rows, seen))
+        shown = shown_to(detector, states, detector.sensors, chunk.rows, seen)
+        state, scores = score_rows(detector, state, shown, chunk.times_ns)
         yield chunk, scores, seen.is_judged
+
+
+def _chunks(detector: Detector, table: Table, states: StateRule | None) -> Iterator[Chunk]:
+    """Yield rows with a column for each sensor of the model; that of a calendar of shifts is in no file."""
+    if states is None or states.shifts is None:
+        yield from table.chunks(detector.sensors)
+        return
+    column = detector.sensors.index(states.sensor)
+    for chunk in table.chunks([sensor for sensor in detector.sensors if sensor != states.sensor]):
+        yield chunk._replace(rows=np.insert(chunk.rows, column, states.shifts.at(chunk.times_ns), axis=1))
 
 
 def _states(detector: Detector) -> StateRule | None:
     known = knows_states(detector)
     if known is None:
         return None
-    return StateRule(known.declared.sensor, tuple(known.learned), round(known.declared.settle_seconds * NS))
+    told = known.declared
+    shifts = Shifts(told.shifts, told.zone) if told.shifts else None
+    return StateRule(told.sensor, tuple(known.learned), round(told.settle_seconds * NS), shifts)
 
 
 def score_header(sensors: tuple[str, ...]) -> list[str]:
