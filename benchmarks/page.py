@@ -233,6 +233,7 @@ SECTIONS: tuple[tuple[tuple[str, ...], Callable[[Results], str]], ...] = (
 NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (
     ("fault_origin", page_promises.fault_origin),
     ("seasons", page_promises.seasons),
+    ("fusion", page_promises.fusion),
     ("viewers", page_faces.viewers),
     ("kill_faces", page_faces.kill_faces),
     ("history", page_faces.history),

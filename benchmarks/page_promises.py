@@ -139,6 +139,23 @@ def seasons(results: Results) -> str:
     )
 
 
+def fusion(results: Results) -> str:
+    """Return how far fused sensors are off the truth, while one of three is wrong and while none is."""
+    found = results["fusion"]["figures"]
+    names = list(found["errors"]["none"])
+    lines = [f"| one of three | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [
+        f"| {fault} | {' | '.join(f'{own[name]:.3f}' for name in names)} |" for fault, own in found["errors"].items()
+    ]
+    return (
+        f"## Several sensors of one quantity\n\n`{results['fusion']['command']}`: three thermometers for two hours, "
+        f"{found['runs']} times, one of them wrong for forty minutes; tolerance {found['tolerance']:g} degree. Error "
+        "against the truth, root mean square, degrees; the best sensor is known afterwards only:\n\n"
+        + "\n".join(lines)
+        + f"\n\nBar: the median, which is the default, under the best sensor. {_met(found)}"
+    )
+
+
 def dirty_lessons(results: Results) -> str:
     """Return what faults in the training rows cost."""
     found = results["dirty_lessons"]["figures"]

@@ -37,6 +37,10 @@ def test_a_machine_follows_the_clock(tmp_path: Path) -> None:
     walked("seasons-and-shifts.md", tmp_path)
 
 
+def test_several_sensors_are_read_as_one(tmp_path: Path) -> None:
+    walked("redundant-sensors.md", tmp_path)
+
+
 def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 

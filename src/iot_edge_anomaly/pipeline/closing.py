@@ -1,6 +1,6 @@
 """Turn readings whose cells are closed into rows: fuse, find what is stuck, score, and let alarms see them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from iot_edge_anomaly.detection.coldstart import ColdStart
 from iot_edge_anomaly.detection.inside import season_length
 from iot_edge_anomaly.fusion.grid import close_cells, hold_last
 from iot_edge_anomaly.pipeline import drifting, judging, learning
+from iot_edge_anomaly.pipeline.agreeing import fuse_redundant
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.origins import origin_by
 from iot_edge_anomaly.pipeline.shifts import SHIFT
@@ -45,12 +46,16 @@ class Ready(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Fused rows, n by k: as read, as shown and judged, and how long each sensor has been stuck (None: not watched)."""
+    """Fused rows, n by k: as read, as shown and judged, and how long each sensor has been stuck (None: not watched).
+
+    `notices`: who of several sensors of one quantity is not believed.
+    """
 
     time_ns: NDArray[np.int64]
     raw: Matrix
     values: Matrix
     stuck: Matrix | None
+    notices: Sequence[Notice] = ()
 
 
 def flush(asset: Asset, draft: Draft, models: Mapping[str, Detector], seq: int) -> None:
@@ -69,7 +74,7 @@ def _work_out(asset: Asset, frame: Frame, draft: Draft, models: Mapping[str, Det
         _give_up_model(asset, draft, int(frame.time_ns[0]), seq)
     detector, rule = _ready_detector(asset, models, draft), asset.profile.states
     seen, notices = judging.see(asset, frame.time_ns, frame.values)
-    notices += judging.unknown_states(detector, asset, frame.time_ns, seen)
+    notices += [*frame.notices, *judging.unknown_states(detector, asset, frame.time_ns, seen)]
     shown = judging.shown_to(detector, rule, asset.sensors, frame.values, seen)
     scores = _score(asset, detector, shown, frame.time_ns)
     quality, is_known = _row_quality(frame.values, is_awaited), judging.are_known(detector, rule, seen)
@@ -141,7 +146,9 @@ def fuse(asset: Asset, ready: Ready) -> Frame:
     held, channels.last_value, channels.last_ns = hold_last(
         trusted, time_ns, channels.last_value, channels.last_ns, profile.holds_ns
     )
-    return Frame(time_ns, raw, held if stuck is None else np.where(stuck > 0, np.nan, held), stuck)
+    values = held if stuck is None else np.where(stuck > 0, np.nan, held)
+    notices = fuse_redundant(asset.fused, profile.fusions, time_ns, raw, values)
+    return Frame(time_ns, raw, values, stuck, notices)
 
 
 def _score(asset: Asset, detector: Detector, values: Matrix, time_ns: NDArray[np.int64]) -> Scores:

@@ -1,6 +1,7 @@
 """The settings of an asset worked out for its present sensors, so that a step looks nothing up by name."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
 from iot_edge_anomaly.core.local_time import UTC
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.detection.season import SeasonRule
+from iot_edge_anomaly.fusion.redundant import Choice
+from iot_edge_anomaly.pipeline.agreeing import Fusion
 from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import (
     AssetRule,
@@ -30,7 +33,8 @@ _KINDS = (("HH", "high_high_limit"), ("H", "high_limit"), ("L", "low_limit"), ("
 class Profile:
     """Times in ns; arrays have one entry a sensor. `states`: how operating states are told; None: they are not.
 
-    `season`: which clock the asset follows; None: none.
+    `season`: which clock the asset follows; None: none. `fusions`: what is read of several sensors as one. `is_made`:
+    which sensors nobody sends.
     """
 
     settings: AssetSettings
@@ -50,6 +54,13 @@ class Profile:
     alarms: AlarmSettings
     states: StateRule | None = None
     season: SeasonRule | None = None
+    fusions: tuple[Fusion, ...] = ()
+    is_made: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The sensors that nobody sends: what they read is worked out."""
+        return ((SHIFT,) if self.states and self.states.shifts else ()) + tuple(self.settings.fused)
 
     def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
         """Return the profile for these sensors."""
@@ -70,6 +81,8 @@ class Profile:
             silence_ns=silence_ns,
             vanish_ns=np.maximum(np.where(silence_ns == NEVER_NS, 0, silence_ns), holds_ns),
             alarms=_alarm_settings(self, dict(zip(sensors, known, strict=True))),
+            fusions=tuple(_fusions(self.settings, sensors)),
+            is_made=np.array([sensor in self.made for sensor in sensors], bool),
         )
 
 
@@ -103,6 +116,16 @@ def _states(settings: AssetSettings) -> StateRule | None:
         return None
     shifts = Shifts(settings.shifts, settings.time_zone or UTC) if settings.shifts else None
     return StateRule(sensor, settings.judged_states or (), round((settings.settle_seconds or 0.0) * NS), shifts)
+
+
+def _fusions(settings: AssetSettings, sensors: tuple[str, ...]) -> Iterator[Fusion]:
+    """Yield what can be read as one: of members that were never heard nothing is known yet."""
+    index = {sensor: number for number, sensor in enumerate(sensors)}
+    for name, made in settings.fused.items():
+        members = tuple(member for member in made.of if member in index)
+        if name in index and members:
+            columns = tuple(index[member] for member in members)
+            yield Fusion(name, index[name], members, columns, Choice(made.choice), made.tolerance)
 
 
 def _alarm_settings(profile: Profile, sensors: dict[str, SensorSettings]) -> AlarmSettings:

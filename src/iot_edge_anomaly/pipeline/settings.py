@@ -1,5 +1,6 @@
 """How an asset is treated: grid, lateness, limits, budget. Of the rules that match it, later ones win key by key."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import reduce
 from typing import Annotated, Literal
@@ -7,9 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from iot_edge_anomaly.core.errors import ConfigError
+from iot_edge_anomaly.core.errors import ConfigError, RejectedError
 from iot_edge_anomaly.core.local_time import UTC, zone_of
-from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.core.names import AssetKey, sensor_name
 from iot_edge_anomaly.pipeline.shifts import SHIFT, check
 
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -48,6 +49,26 @@ class SensorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     silence_seconds: Annotated[
         NotNegative | None, Meta(description="As for the asset, for this sensor alone.", examples=[60.0])
     ] = None
+
+
+class FusedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A sensor that is made of several others of the asset, which read the same quantity."""
+
+    of: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Which sensors read this quantity, the preferred one first.",
+            examples=[["temperature_a", "temperature_b", "temperature_c"]],
+        ),
+    ]
+    tolerance: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1e300)],
+        Meta(description="How far a healthy one may be from the median of all, in the sensors' unit.", examples=[1.5]),
+    ]
+    choice: Annotated[
+        Literal["median", "priority", "weighted"],
+        Meta(description="What is read of those that agree: their median, the preferred one, or a mean by noise."),
+    ] = "median"
 
 
 class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -118,14 +139,31 @@ class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         dict[str, SensorSettings], Meta(description="What is known of sensors, by name or pattern such as `temp_*`.")
     ] = {}
 
+    fused: Annotated[
+        dict[str, FusedSettings], Meta(description="Sensors that are made of several others, by their own name.")
+    ] = {}
+
     def __post_init__(self) -> None:
         try:
             zone_of(self.time_zone or UTC)
             check(self.shifts or ())
-        except ConfigError as error:
+            for name, made in self.fused.items():
+                _check_fused(name, made, self.fused)
+        except (ConfigError, RejectedError) as error:
             raise ValueError(str(error)) from error
         if self.shifts and self.state_sensor:
             raise ValueError("shifts and state_sensor say the same thing in two ways: give one of them")
+
+
+def _check_fused(name: str, made: FusedSettings, others: Mapping[str, FusedSettings]) -> None:
+    """Raise ConfigError or RejectedError where a sensor cannot be made so."""
+    for sensor in (name, *made.of):
+        if sensor_name(sensor) != sensor:
+            raise ConfigError(f"fused sensor {name!r}: write {sensor!r} as {sensor_name(sensor)!r}")
+    if len(set(made.of)) < max(len(made.of), 2):
+        raise ConfigError(f"fused sensor {name!r} is made of two different sensors at least, not of {list(made.of)}")
+    if again := [sensor for sensor in made.of if sensor in others or sensor == name]:
+        raise ConfigError(f"fused sensor {name!r} is made of sensors that are read, not of {again[0]!r}, which is made")
 
 
 DEFAULTS = AssetSettings(
@@ -179,9 +217,15 @@ def sensor_settings(settings: AssetSettings, sensor: str) -> SensorSettings:
     return reduce(_over_sensor, matching, start)
 
 
+_BY_NAME = ("sensors", "fused")
+
+
 def _over(below: AssetSettings, above: AssetSettings) -> AssetSettings:
-    said = {name: value for name in _names(above) if (value := getattr(above, name)) is not None and name != "sensors"}
-    return msgspec.structs.replace(below, **said, sensors={**below.sensors, **above.sensors})
+    said = {
+        name: value for name in _names(above) if (value := getattr(above, name)) is not None and name not in _BY_NAME
+    }
+    merged = {name: {**getattr(below, name), **getattr(above, name)} for name in _BY_NAME}
+    return msgspec.structs.replace(below, **said, **merged)
 
 
 def _over_sensor(below: SensorSettings, above: SensorSettings) -> SensorSettings:

@@ -13,6 +13,7 @@ from iot_edge_anomaly.core.errors import FatalError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmLevel, Phase
 from iot_edge_anomaly.detection.drift import Watch
+from iot_edge_anomaly.pipeline.agreeing import Fusing
 from iot_edge_anomaly.pipeline.identity import Identity
 from iot_edge_anomaly.pipeline.operating import Operating
 from iot_edge_anomaly.pipeline.profile import Profile
@@ -121,6 +122,7 @@ class Asset:
     drift: Watch | None = None
     stored_drift: bytes = b""
     operating: Operating = field(default_factory=Operating)
+    fused: dict[str, Fusing] = field(default_factory=dict)
     columns: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict)
 
     def add_sensors(self, names: list[str]) -> None:
@@ -203,6 +205,7 @@ class _AssetRecord(msgspec.Struct, array_like=True):
     detector_state: bytes
     drift: bytes = b""
     operating: Operating = Operating()
+    fused: dict[str, Fusing] = {}
 
 
 def dump_asset(asset: Asset) -> bytes:
@@ -224,6 +227,7 @@ def dump_asset(asset: Asset) -> bytes:
         asset.stored_detector_state if state is None else state.to_bytes(),
         asset.stored_drift if asset.drift is None else asset.drift.to_bytes(),
         asset.operating,
+        asset.fused,
     )
     return msgspec.msgpack.encode(record)
 
@@ -260,4 +264,5 @@ def load_asset(key: AssetKey, data: bytes, profile: Profile) -> Asset:
         stored_detector_state=record.detector_state,
         stored_drift=record.drift,
         operating=record.operating,
+        fused=record.fused,
     )

@@ -209,6 +209,7 @@ class _Run:
             if is_other_grid:
                 self._leave_grid(asset, draft, profile.grid_ns, control, seq)
             asset.profile = profile
+            asset.columns.clear()  # sensors that are made want columns as well
             if is_other_grid:
                 learning.begin_anew(asset, seq, learning.NEW_GRID)
             _take_states(asset, before.states, seq)
@@ -239,7 +240,6 @@ def _take_states(asset: Asset, before: StateRule | None, seq: int) -> None:
         return
     if (before and before.sensor) != (now and now.sensor):
         asset.operating = Operating()
-        asset.columns.clear()  # a calendar wants a column as well
     if not asset.model and not asset.learning.since_seq:
         return
     why = asset.learning.why

@@ -8,7 +8,6 @@ from iot_edge_anomaly.core.outcomes import Notice, Phase
 from iot_edge_anomaly.fusion.grid import watermark
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.identity import Verdict
-from iot_edge_anomaly.pipeline.shifts import SHIFT
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset, Source
 from iot_edge_anomaly.quality.checks import refusals
 
@@ -20,6 +19,8 @@ MOST_WAITING = 500_000
 AMBIGUOUS = "ambiguous: numbered too far from the others to tell whether it is a repeat"
 TOO_MANY_SOURCES = f"the asset has {MOST_SOURCES} sources already"
 TOO_MANY_SENSORS = f"the asset has {MOST_SENSORS} sensors already"
+
+NOT_SENT = "a sensor of this name is worked out here, by the settings of the asset: what is sent as it is not taken"
 
 
 def is_new(asset: Asset, batch: Batch, draft: Draft) -> bool:
@@ -53,12 +54,11 @@ def _source_of(asset: Asset, name: str) -> Source:
 
 
 def unknown_sensors(asset: Asset, batch: Batch) -> list[str]:
-    """Return the sensors that have no column yet, and for which there is room: of a batch, and the calendar's."""
+    """Return the sensors that have no column yet, and for which there is room: of a batch, and those that are made."""
     if batch.sensors in asset.columns or len(asset.sensors) >= MOST_SENSORS:
         return []
-    known, rule = set(asset.sensors), asset.profile.states
-    calendar = (SHIFT,) if rule and rule.shifts else ()
-    return [sensor for sensor in dict.fromkeys((*batch.sensors, *calendar)) if sensor not in known]
+    known = set(asset.sensors)
+    return [sensor for sensor in dict.fromkeys((*batch.sensors, *asset.profile.made)) if sensor not in known]
 
 
 def add_sensors(asset: Asset, names: list[str], batch: Batch, draft: Draft) -> None:
@@ -81,6 +81,10 @@ def take(asset: Asset, batch: Batch, draft: Draft) -> None:
     if (sensor < 0).any():
         keep &= sensor >= 0
         draft.put_aside(batch.source, SetAside(-1, "", TOO_MANY_SENSORS, b"", int((sensor < 0).sum())))
+    made = keep & asset.profile.is_made[np.maximum(sensor, 0)]
+    if made.any():
+        _put_aside(batch, values, made, NOT_SENT, draft)
+        keep &= ~made
     late = keep & (times < asset.closed_ns)
     if late.any():
         draft.count(batch.source).late += int(late.sum())
