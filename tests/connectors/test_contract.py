@@ -13,9 +13,11 @@ from iot_edge_anomaly.app.settings import check
 from iot_edge_anomaly.connectors.catalog import CATALOG
 from iot_edge_anomaly.connectors.csv_file import CsvSettings
 from iot_edge_anomaly.connectors.host import HostSettings
+from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusPoint, ModbusSettings
 from iot_edge_anomaly.connectors.mqtt import MqttSettings
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
+from iot_edge_anomaly.core.toml import as_toml
 
 CLOCK = SystemClock()
 KINDS = sorted(CATALOG)
@@ -31,6 +33,10 @@ def csv_settings(folder: Path) -> CsvSettings:
 SETTINGS: dict[str, Callable[[Path], msgspec.Struct]] = {
     "csv": csv_settings,
     "host": lambda _: HostSettings(seconds=0.1),
+    "modbus": lambda _: ModbusSettings(
+        host="192.0.2.1",
+        devices=(ModbusDevice(asset="acme/pump", points=(ModbusPoint(sensor="flow", address=0),)),),
+    ),
     "mqtt": lambda _: MqttSettings(host="192.0.2.1", topics=("plant/#",), tenant="acme"),
 }
 
@@ -52,7 +58,7 @@ def test_settings_are_frozen_tagged_and_come_back_from_what_they_are_written_as(
 
 def test_an_unknown_key_is_a_mistake_that_names_its_line(kind: str, tmp_path: Path) -> None:
     known = msgspec.to_builtins(SETTINGS[kind](tmp_path))
-    lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in known.items() if value is not None]
+    lines = [f"{key} = {as_toml(value)}" for key, value in known.items() if value is not None]
     text = "\n".join(["[[connector]]", *lines])
     assert check(text, "plant.toml")[1] == []
     (problem,) = check(f"{text}\nsurprise = 1", "plant.toml")[1]

@@ -33,9 +33,12 @@ class Fault(NamedTuple):
 
 def faults(value: object, shape: Any, place: Place = ()) -> Iterator[Fault]:
     """Yield all that is wrong with a value of a document, nested tables included."""
-    struct, inner = _struct_in(shape), _values_of(shape)
+    struct, inner, item = _struct_in(shape), _values_of(shape), _items_of(shape)
     if struct is not None and isinstance(value, dict):
         yield from _faults_of_table(value, struct, place)
+    elif item is not None and isinstance(value, list):
+        for number, below in enumerate(value):
+            yield from faults(below, item, (*place, number))
     elif inner is not None and isinstance(value, dict):
         for key, below in value.items():
             yield from faults(below, inner, (*place, key))
@@ -91,6 +94,12 @@ def _struct_in(shape: Any) -> type[msgspec.Struct] | None:
     if get_origin(shape) in (Annotated, Union, UnionType):
         return next(filter(None, map(_struct_in, get_args(shape))), None)
     return None
+
+
+def _items_of(shape: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that every item of a list is."""
+    bare = get_args(shape)[0] if get_origin(shape) is Annotated else shape
+    return _struct_in(get_args(bare)[0]) if get_origin(bare) is tuple else None
 
 
 def _values_of(shape: Any) -> Any:

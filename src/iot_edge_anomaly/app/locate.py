@@ -10,6 +10,8 @@ _PART = r"""(?:"[^"]*"|'[^']*'|[A-Za-z0-9_-]+)"""
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"\s*\[(\[?)\s*({_NAME})\s*\]")
 _KEY = re.compile(rf"\s*({_NAME})\s*=")
+_ITEM = re.compile(r"\{[^{}]*\}")
+_COMMENT = re.compile(r"\s*#")
 
 
 class Locator:
@@ -33,18 +35,33 @@ class Locator:
 
 
 def _places(text: str) -> Iterator[tuple[Place, int]]:
-    table: Place = ()
-    seen: dict[str, int] = {}
+    table, place, items = Place(), Place(), 0
+    seen: dict[Place, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
+        if _COMMENT.match(line):
+            continue
         if header := _HEADER.match(line):
-            first, *below = _parts(header[2])
-            if header[1] and not below:
-                seen[first] = seen.get(first, -1) + 1
-            table = (first, seen[first], *below) if first in seen else (first, *below)
+            table = place = _table(_parts(header[2]), header[1] != "", seen)
             yield from ((table[: length + 1], number) for length in range(len(table)))
-        elif key := _KEY.match(line):
-            place = (*table, *_parts(key[1]))
+            continue
+        if key := _KEY.match(line):
+            place, items = (*table, *_parts(key[1])), 0
             yield from ((place[: length + 1], number) for length in range(len(table), len(place)))
+        for _ in _ITEM.findall(line):  # tables in a list, written inline
+            yield (*place, items), number
+            items += 1
+
+
+def _table(parts: list[str], is_one_of_several: bool, seen: dict[Place, int]) -> Place:
+    """Return the place of a table with this header; `seen` holds the number of the last table of each list so far."""
+    place: Place = ()
+    for depth, part in enumerate(parts, start=1):
+        place = (*place, part)
+        if is_one_of_several and depth == len(parts):
+            seen[place] = seen.get(place, -1) + 1
+        if place in seen:
+            place = (*place, seen[place])
+    return place
 
 
 def _parts(name: str) -> list[str]:

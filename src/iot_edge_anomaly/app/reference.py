@@ -14,6 +14,7 @@ from iot_edge_anomaly.core.toml import as_toml
 from iot_edge_anomaly.pipeline.settings import DEFAULTS, SensorSettings
 
 SAMPLE_SENSOR = "flow"
+_TABLES_BELOW = "tables, see below"
 _ENDLESS = 1e8
 """A bound as far out as this is there for the program, not for people."""
 
@@ -63,6 +64,7 @@ def sample() -> str:
         parts.append(f"# {_doc(table)}\n[{name}]\n{_sampled(entries(table))}")
     for header, kind, table in _typed():
         parts.append(f'# {_doc(table)}\n#{header}\n#type = "{kind}"\n{_sampled(entries(table))}')
+        parts += [f"# {_doc(each)}\n#{name}\n{_sampled(entries(each))}" for name, each in _below(header, table)]
     rule = [entry for entry in entries(AssetTable) if entry.key != "sensors"]
     parts.append(f"# {_doc(AssetTable)}\n#[[asset]]\n{_sampled(rule)}")
     parts.append(f"# {_doc(SensorSettings)}\n#[asset.sensors.{SAMPLE_SENSOR}]\n{_sampled(entries(SensorSettings))}")
@@ -91,6 +93,7 @@ def reference() -> str:
         parts.append(f"## `[{name}]`\n\n{_doc(table)}\n\n{_tabled(entries(table))}")
     for header, kind, table in _typed():
         parts.append(f'## `{header}` with `type = "{kind}"`\n\n{_doc(table)}\n\n{_tabled(entries(table))}')
+        parts += [f"## `{name}`\n\n{_doc(each)}\n\n{_tabled(entries(each))}" for name, each in _below(header, table)]
     parts.append(f"## `[[asset]]`\n\n{_doc(AssetTable)}\n\n{_tabled(entries(AssetTable))}")
     head = f"## `[asset.sensors.{SAMPLE_SENSOR}]`"
     parts.append(f"{head}\n\n{_doc(SensorSettings)}\n\n{_tabled(entries(SensorSettings))}")
@@ -109,6 +112,18 @@ def _typed() -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
     for name, kinds in (("connector", CONNECTORS), ("sink", SINKS)):
         for kind, table in kinds.items():
             yield f"[[{name}]]", kind, table
+
+
+def _below(header: str, table: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Yield the header and the shape of every list of tables that stands in a table, and in those."""
+    described = shapes.type_info(table)
+    assert isinstance(described, shapes.StructType)
+    for field in described.fields:
+        match field.type:
+            case shapes.Metadata(type=shapes.VarTupleType(item_type=shapes.StructType(cls=below))):
+                name = f"{header.removesuffix(']]')}.{field.encode_name}]]"
+                yield name, below
+                yield from _below(name, below)
 
 
 def _entry(field: shapes.Field, struct: type[msgspec.Struct]) -> Entry:
@@ -144,12 +159,14 @@ def _values(shape: shapes.Type) -> str:
             return ", ".join(f'`"{each.value}"`' for each in shape.cls)
         case shapes.LiteralType():
             return ", ".join(f'`"{each}"`' for each in shape.values)
+        case shapes.VarTupleType(item_type=shapes.StructType()):
+            return _TABLES_BELOW
         case shapes.VarTupleType():
             return f"list of {_values(shape.item_type)}"
         case shapes.StructType():
             return " or ".join(f"`{{ {field.encode_name} = … }}`" for field in shape.fields)
         case shapes.DictType():
-            return "tables, see below"
+            return _TABLES_BELOW
         case _:
             return "text"
 
@@ -174,7 +191,8 @@ def _doc(struct: type[msgspec.Struct]) -> str:
 
 
 def _sampled(table: list[Entry]) -> str:
-    return "".join(f"# {entry.meaning}\n#{entry.key} = {entry.shown}\n" for entry in table)
+    told = [entry for entry in table if entry.values != _TABLES_BELOW]
+    return "".join(f"# {entry.meaning}\n#{entry.key} = {entry.shown}\n" for entry in told)
 
 
 def _tabled(table: list[Entry]) -> str:
