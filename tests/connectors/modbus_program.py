@@ -9,6 +9,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 BITS = ("coil", "discrete")
+GATEWAY_GOT_NO_ANSWER = b"\x0b"
 
 
 async def _serve(folder: Path) -> None:
@@ -27,16 +28,19 @@ async def _serve(folder: Path) -> None:
         return SimDevice(int(unit), simdata=tuple(held))
 
     def traced(sending: bool, data: bytes) -> bytes:
+        unit = data[6]
+        if sending and unit not in units:
+            return data[:8] + GATEWAY_GOT_NO_ANSWER if said["gateway"] else b""
         if sending:
-            return b"" if data[6] in json.loads((folder / "muted").read_text()) else data
+            return b"" if unit in json.loads((folder / "muted").read_text()) else data
         with (folder / "asked").open("ab") as asked:
             asked.write(data[6:7])
         return data
 
+    units = set(map(int, said["units"]))
     devices = [device(unit, kinds) for unit, kinds in said["units"].items()]
     address = ("127.0.0.1", said["port"])
-    silent = not said["gateway"]
-    await ModbusTcpServer(devices, address=address, ignore_missing_devices=silent, trace_packet=traced).serve_forever()
+    await ModbusTcpServer(devices, address=address, trace_packet=traced).serve_forever()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from test_modbus import connector, device, point, read, rows, values, words  # t
 from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.connectors import modbus_line, modbus_turns, runner
 from iot_edge_anomaly.connectors.modbus import ModbusConnector
-from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice
+from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusSettings
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
@@ -66,11 +66,11 @@ def test_a_dead_unit_of_three_leaves_the_others_their_pace(tmp_path: Path) -> No
             server.mute(2)
             await until(lambda: any(line["log_level"] == "warning" for line in lines))
             asked, before, (silent,) = server.asked(), rows_of(intake), [rows_of(intake)["pump-2"]]
-            await until(lambda: server.asked()[2] >= asked[2] + 3)
+            await until(lambda: server.asked()[2] >= asked[2] + 2)
             after, asked_since = rows_of(intake), server.asked()[2] - asked[2]
             assert after["pump-2"] == silent, "no values are invented"
             for name in ("pump-1", "pump-3"):
-                assert after[name] - before[name] >= 20 * asked_since
+                assert after[name] - before[name] >= 10 * asked_since
             server.mute()
             await until(lambda: rows_of(intake)["pump-2"] > silent + 5)
         return intake
@@ -109,14 +109,13 @@ def test_a_gateway_that_says_that_a_unit_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_unit_that_is_known_to_be_lost_is_not_told_again_at_the_next_attempt(tmp_path: Path) -> None:
-    made = connector(0, *three_units(), timeout=0.1)
-    lost = []
+    known, lost = set[int](), list[tuple[object, object]]()
     for turn in range(2):
         folder = tmp_path / str(turn)
         folder.mkdir()
         with Server(folder, held_by(1, 3) if turn == 0 else held_by(1, 2, 3)).start() as server:
             again = connector(server.port, *three_units(), timeout=0.1)
-            again._lost = made._lost
+            again._lost = known
             wanted = 5 if turn else 3
             _, lines = read(again, lambda intake, wanted=wanted: rows_of(intake)["pump-3"] >= wanted)
             lost += [(line["log_level"], line["unit"]) for line in lines]
@@ -261,7 +260,7 @@ def test_rubbish_ends_the_attempt_and_brings_no_reading(kind: str) -> None:
     assert intake.batches == []
 
 
-@pytest.mark.parametrize("kind", ["too short", "another function", "too few registers", "another unit"])
+@pytest.mark.parametrize("kind", ["too short", "another function", "a byte count that lies", "another unit"])
 def test_a_unit_that_answers_wrongly_does_not_take_the_others_with_it(kind: str) -> None:
     def speak(number: int, unit: int, asked: bytes) -> bytes:
         return RUBBISH[kind](number, unit, asked) if unit == 2 else frame(number, unit, registers_for(asked))
@@ -326,13 +325,12 @@ def test_a_server_that_closes_is_gone() -> None:
             attempt(connector(speaker.port, device(point("a", 0))))
 
 
-def test_what_is_wrong_with_the_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong_with_the_connection_is_told() -> None:
     with pytest.raises(UnavailableError, match=r"nothing listens there: is Modbus TCP switched on, and on this port\?"):
         attempt(connector(free_port(), device(point("a", 0))))
-    made = connector(502, device(point("a", 0)))
-    object.__setattr__(made._settings, "host", "no-such-host.invalid")
+    nowhere = ModbusSettings(host="no-such-host.invalid", devices=(device(point("a", 0)),))
     with pytest.raises(UnavailableError, match="there is no such host"):
-        attempt(made)
+        attempt(ModbusConnector(nowhere))
 
 
 def test_a_connector_that_waits_for_an_answer_stops_when_it_is_cancelled() -> None:
