@@ -8,9 +8,12 @@ from typer.testing import CliRunner
 from iot_edge_anomaly.app.additions import check_added
 from iot_edge_anomaly.app.settings import check, load, read_text
 from iot_edge_anomaly.cli.main import app
+from iot_edge_anomaly.connectors.catalog import CATALOG
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.pipeline.settings import AssetSettings, settings_for
+
+KINDS = ", ".join(CATALOG)
 
 FINE = """
 [bus]
@@ -94,8 +97,8 @@ def test_an_empty_file_says_nothing_and_that_is_fine() -> None:
         ("[[asset]]\nmatch = '*'\njudged_states = [nan]", "must be at least -1e+300; it is [nan] (in [0])"),
         ("[[asset]]\nmatch = '*'\njudged_states = [1, 2]", "plant.toml:3: asset.judged_states: nothing tells a state"),
         ("[[asset]]\nmatch = '*'\nsettle_seconds = -1", "plant.toml:3: asset.settle_seconds: must be at least 0"),
-        ("[[connector]]\nhost = 'x'", "plant.toml:1: connector.type: must be one of mqtt, host, csv; it is missing"),
-        ("[[connector]]\ntype = 'mqt'", "plant.toml:2: connector.type: must be one of mqtt, host, csv; it is 'mqt'"),
+        ("[[connector]]\nhost = 'x'", f"plant.toml:1: connector.type: must be one of {KINDS}; it is missing"),
+        ("[[connector]]\ntype = 'mqt'", f"plant.toml:2: connector.type: must be one of {KINDS}; it is 'mqt'"),
         ("[[connector]]\ntype = 'mqtt'\nprefix = 'a'\nversion = '4'", "plant.toml:4: connector.version: must be"),
         ("[[connector]]\ntype = 'mqtt'\ntopics = ['a', 1]", 'must be text in "quotes"; it is a whole number'),
         ("[[connector]]\ntype = 'mqtt'\ntopics = ['a', 1]", "(in [1])"),

@@ -18,7 +18,9 @@ async def _serve(folder: Path) -> None:
 
     def blocks(kind: str, held: dict[str, list[int]]) -> list[SimData]:
         if kind in BITS:
-            found = [SimData(int(at), values=[bit == 1 for bit in bits], datatype=DataType.BITS) for at, bits in held.items()]
+            found = [
+                SimData(int(at), values=[bit == 1 for bit in bits], datatype=DataType.BITS) for at, bits in held.items()
+            ]
             return found or [SimData(65_000, values=[False], datatype=DataType.BITS)]
         found = [SimData(int(at), values=numbers, datatype=DataType.REGISTERS) for at, numbers in held.items()]
         return found or [SimData(65_000, datatype=DataType.INVALID)]

@@ -109,9 +109,17 @@ def test_the_four_kinds_and_bits_of_a_register(tmp_path: Path) -> None:
     with Server(tmp_path, {1: held}).start() as server:
         intake, _ = read(connector(server.port, device(*points)), rows(1))
     assert values(intake.batches[0]) == {
-        **{"lowest": 1.0, "second": 0.0, "highest": 1.0, "word": 32769.0, "input": 4.5},
-        **{"coil 100": 1.0, "coil 101": 0.0, "coil 102": 1.0},
-        **{"discrete 100": 0.0, "discrete 101": 1.0, "discrete 108": 1.0},
+        "lowest": 1.0,
+        "second": 0.0,
+        "highest": 1.0,
+        "word": 32769.0,
+        "input": 4.5,
+        "coil 100": 1.0,
+        "coil 101": 0.0,
+        "coil 102": 1.0,
+        "discrete 100": 0.0,
+        "discrete 101": 1.0,
+        "discrete 108": 1.0,
     }
 
 
@@ -140,7 +148,9 @@ def test_ten_thousand_points_of_several_units(tmp_path: Path) -> None:
     ]
     with Server(tmp_path, held).start() as server:
         made = connector(server.port, *devices)
-        intake, _ = read(made, lambda intake: {str(one.key) for one in intake.batches} >= {one.asset for one in devices})
+        intake, _ = read(
+            made, lambda intake: {str(one.key) for one in intake.batches} >= {one.asset for one in devices}
+        )
         asked = server.asked()
     for unit in units:
         first = next(batch for batch in intake.batches if str(batch.key) == f"acme/pump-{unit}")
@@ -210,9 +220,11 @@ def test_what_was_refused_is_asked_for_again_and_told_when_it_is_given(
 
 
 def test_a_device_without_such_registers_is_told_which_may_be_meant() -> None:
-    with Speaker(lambda number, unit, asked: frame(number, unit, bytes([asked[0] | 0x80, 1]))) as speaker:
-        with pytest.raises(UnavailableError, match=r"illegal function .* is another kind meant\?"):
-            read(connector(speaker.port, device(point("a", 0, "input"))), rows(99))
+    with (
+        Speaker(lambda number, unit, asked: frame(number, unit, bytes([asked[0] | 0x80, 1]))) as speaker,
+        pytest.raises(UnavailableError, match=r"illegal function .* is another kind meant\?"),
+    ):
+        read(connector(speaker.port, device(point("a", 0, "input"))), rows(99))
 
 
 def test_a_device_that_refuses_everything_does_not_hold_up_the_others() -> None:

@@ -48,6 +48,10 @@ def rows_of(intake: RecordingIntake) -> Counter[str]:
     return Counter(batch.asset for batch in intake.batches)
 
 
+def has_grown(intake: RecordingIntake, seen: Counter[str]) -> Callable[[], bool]:
+    return lambda: all(rows_of(intake)[f"pump-{unit}"] >= seen[f"pump-{unit}"] + 3 for unit in (1, 2, 3))
+
+
 def attempt(made: ModbusConnector, intake: RecordingIntake | None = None) -> None:
     """Run one attempt to its end, which must come by itself."""
 
@@ -123,15 +127,19 @@ def test_a_unit_that_is_known_to_be_lost_is_not_told_again_at_the_next_attempt(t
 
 
 def test_when_no_unit_answers_the_source_is_gone(tmp_path: Path) -> None:
-    with Server(tmp_path, held_by(9)).start() as server, capture_logs():
-        with pytest.raises(UnavailableError, match=r"nothing answers any more; unit 1: no answer to holding 0"):
-            attempt(connector(server.port, *three_units(), timeout=0.1))
+    with (
+        Server(tmp_path, held_by(9)).start() as server,
+        pytest.raises(UnavailableError, match=r"nothing answers any more; unit 1: no answer to holding 0"),
+    ):
+        attempt(connector(server.port, *three_units(), timeout=0.1))
 
 
 def test_a_gateway_none_of_whose_units_is_there_is_gone(tmp_path: Path) -> None:
-    with Server(tmp_path, held_by(9), is_gateway=True).start() as server, capture_logs():
-        with pytest.raises(UnavailableError, match="no unit answers; unit 3: the gateway says"):
-            attempt(connector(server.port, *three_units(), timeout=SHORT))
+    with (
+        Server(tmp_path, held_by(9), is_gateway=True).start() as server,
+        pytest.raises(UnavailableError, match="no unit answers; unit 3: the gateway says"),
+    ):
+        attempt(connector(server.port, *three_units(), timeout=SHORT))
 
 
 def test_readings_go_on_after_the_server_was_killed_and_started_again(tmp_path: Path) -> None:
@@ -140,8 +148,7 @@ def test_readings_go_on_after_the_server_was_killed_and_started_again(tmp_path: 
         made = connector(server.port, *three_units(), timeout=SHORT)
         async with in_background(run_all({"plant": made}, intake, CLOCK, health)):
             for _ in range(3):
-                seen = rows_of(intake)
-                await until(lambda: all(rows_of(intake)[f"pump-{unit}"] >= seen[f"pump-{unit}"] + 3 for unit in (1, 2, 3)))  # noqa: B023 - awaited in the same turn
+                await until(has_grown(intake, rows_of(intake)))
                 assert health["plant"].state is State.UP
                 server.kill()
                 await until(lambda: health["plant"].state is State.DOWN)
@@ -254,9 +261,8 @@ RUBBISH: dict[str, Callable[[int, int, bytes], bytes]] = {
 @pytest.mark.parametrize("kind", RUBBISH)
 def test_rubbish_ends_the_attempt_and_brings_no_reading(kind: str) -> None:
     intake = RecordingIntake()
-    with Speaker(RUBBISH[kind]) as speaker, capture_logs():
-        with pytest.raises(UnavailableError):
-            attempt(connector(speaker.port, device(point("a", 0), point("b", 1)), timeout=SHORT), intake)
+    with Speaker(RUBBISH[kind]) as speaker, capture_logs(), pytest.raises(UnavailableError):
+        attempt(connector(speaker.port, device(point("a", 0), point("b", 1)), timeout=SHORT), intake)
     assert intake.batches == []
 
 
@@ -283,9 +289,11 @@ def test_a_flood_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         return taken(received)
 
     monkeypatch.setattr(modbus_line, "take_frame", watched)
-    with Speaker(lambda number, unit, asked: frame(number + 1, unit, b"\x83\x02") * 1_000_000) as speaker:
-        with pytest.raises(UnavailableError, match="which nobody asked"):
-            attempt(connector(speaker.port, device(point("a", 0))))
+    with (
+        Speaker(lambda number, unit, asked: frame(number + 1, unit, b"\x83\x02") * 1_000_000) as speaker,
+        pytest.raises(UnavailableError, match="which nobody asked"),
+    ):
+        attempt(connector(speaker.port, device(point("a", 0))))
     assert most <= 8192
 
 
@@ -309,9 +317,8 @@ def test_a_server_that_says_anything_ends_the_attempt_or_is_read(seed: int) -> N
         return bytes(said)
 
     intake = RecordingIntake()
-    with Speaker(speak) as speaker, capture_logs():
-        with pytest.raises(UnavailableError):
-            attempt(connector(speaker.port, device(point("a", 0), point("b", 1)), timeout=0.05), intake)
+    with Speaker(speak) as speaker, capture_logs(), pytest.raises(UnavailableError):
+        attempt(connector(speaker.port, device(point("a", 0), point("b", 1)), timeout=0.05), intake)
     assert all(len(batch.values()) in (0, 2) for batch in intake.batches)
 
 
@@ -320,9 +327,11 @@ def test_a_server_that_closes_is_gone() -> None:
         def serve(self, client: object) -> None:
             return
 
-    with Closes(lambda *_: b"") as speaker:
-        with pytest.raises(UnavailableError, match=r"closed the connection; some devices serve only one"):
-            attempt(connector(speaker.port, device(point("a", 0))))
+    with (
+        Closes(lambda *_: b"") as speaker,
+        pytest.raises(UnavailableError, match=r"closed the connection; some devices serve only one"),
+    ):
+        attempt(connector(speaker.port, device(point("a", 0))))
 
 
 def test_what_is_wrong_with_the_connection_is_told() -> None:

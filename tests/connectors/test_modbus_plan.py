@@ -31,12 +31,12 @@ def some_points(draw: st.DrawFn) -> list[ModbusPoint]:
 def see_that_it_is_right(requests: list[Request], points: list[ModbusPoint]) -> None:
     assert Counter(point for request in requests for point in request.points) == Counter(points)
     for request in requests:
-        assert 1 <= request.count <= (MOST_BITS if request.is_of_bits else MOST_REGISTERS)
-        assert 0 <= request.address
-        assert request.address + request.count <= 65_536
+        assert 1 <= request.size <= (MOST_BITS if request.is_of_bits else MOST_REGISTERS)
+        assert request.address >= 0
+        assert request.address + request.size <= 65_536
         assert {point.kind for point in request.points} == {request.kind}
         assert min(point.address for point in request.points) == request.address
-        assert max(point.end for point in request.points) == request.address + request.count
+        assert max(point.end for point in request.points) == request.address + request.size
 
 
 @given(some_points(), st.integers(0, 120))
@@ -53,7 +53,7 @@ def test_what_is_refused_is_cut_until_it_cannot_be_and_every_point_stays_in_one_
         request = waiting.pop()
         parts = cut(request)
         see_that_it_is_right(parts, list(request.points) if parts else [])
-        assert all(part.count < request.count for part in parts)
+        assert all(part.size < request.size for part in parts)
         waiting += parts
         smallest += [] if parts else [request]
     see_that_it_is_right(smallest, points)
@@ -63,7 +63,7 @@ def test_what_is_refused_is_cut_until_it_cannot_be_and_every_point_stays_in_one_
 def test_without_gaps_nothing_is_read_that_nobody_asked_for(points: list[ModbusPoint]) -> None:
     for request in plan(points, 0):
         wanted = {address for point in request.points for address in range(point.address, point.end)}
-        assert wanted == set(range(request.address, request.address + request.count))
+        assert wanted == set(range(request.address, request.address + request.size))
 
 
 def test_ten_thousand_registers_in_a_row_take_as_many_requests_as_they_must() -> None:
@@ -88,7 +88,7 @@ def test_kinds_are_never_read_together() -> None:
 
 def test_a_number_is_never_torn_by_the_limit_of_a_request() -> None:
     points = [register(address, "float64") for address in range(0, 400, 4)]
-    assert [request.count for request in plan(points, 0)] == [124, 124, 124, 28]
+    assert [request.size for request in plan(points, 0)] == [124, 124, 124, 28]
 
 
 def test_it_is_cut_at_the_widest_gap_and_then_in_the_middle() -> None:

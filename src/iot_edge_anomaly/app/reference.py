@@ -120,10 +120,15 @@ def _below(header: str, table: type[msgspec.Struct]) -> Iterator[tuple[str, type
     assert isinstance(described, shapes.StructType)
     for field in described.fields:
         match field.type:
-            case shapes.Metadata(type=shapes.VarTupleType(item_type=shapes.StructType(cls=below))):
+            case shapes.Metadata(type=shapes.VarTupleType(item_type=shapes.StructType() as item)) if _is_table(item):
                 name = f"{header.removesuffix(']]')}.{field.encode_name}]]"
-                yield name, below
-                yield from _below(name, below)
+                yield name, item.cls
+                yield from _below(name, item.cls)
+
+
+def _is_table(item: shapes.StructType) -> bool:
+    """Tell whether the items of a list are tables with a header of their own: something must be given in each."""
+    return any(field.required for field in item.fields)
 
 
 def _entry(field: shapes.Field, struct: type[msgspec.Struct]) -> Entry:
@@ -159,7 +164,7 @@ def _values(shape: shapes.Type) -> str:
             return ", ".join(f'`"{each.value}"`' for each in shape.cls)
         case shapes.LiteralType():
             return ", ".join(f'`"{each}"`' for each in shape.values)
-        case shapes.VarTupleType(item_type=shapes.StructType()):
+        case shapes.VarTupleType(item_type=shapes.StructType() as item) if _is_table(item):
             return _TABLES_BELOW
         case shapes.VarTupleType():
             return f"list of {_values(shape.item_type)}"

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 
 import anyio
+import msgspec
 
 from iot_edge_anomaly.component.connector import ConnectorSpec, Intake
 from iot_edge_anomaly.connectors.modbus_frames import RefusedError
@@ -19,7 +20,7 @@ from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusSett
 from iot_edge_anomaly.connectors.modbus_turns import Turns
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
-from iot_edge_anomaly.core.messages import SetAside, batch_of
+from iot_edge_anomaly.core.messages import Batch, SetAside, batch_of
 from iot_edge_anomaly.core.names import MAX_SENSOR_BYTES
 from iot_edge_anomaly.observability.signals import Level, Signal
 
@@ -99,20 +100,20 @@ class _Attempt:
         if row.is_empty():
             await self._intake.accept([])
             return
-        named = {
-            "received_ns": self._heard_ns,
-            "epoch": self._epoch,
-            "sequence": self._sequences[device.unit, device.asset],
-        }
+        batch = batch_of(
+            device.key(),
+            _source(self._line.where, device.unit),
+            [(time_ns, sensor, value) for sensor, value in row.readings],
+            received_ns=self._heard_ns,
+            epoch=self._epoch,
+            sequence=self._sequences[device.unit, device.asset],
+            set_aside=row.set_aside(),
+        )
         self._sequences[device.unit, device.asset] += 1
-        key, source = device.key(), _source(self._line.where, device.unit)
-        readings = [(time_ns, sensor, value) for sensor, value in row.readings]
         try:
-            await self._intake.accept([batch_of(key, source, readings, set_aside=row.set_aside(), **named)])
+            await self._intake.accept([batch])
         except RejectedError as error:
-            count = len(readings) + sum(record.count for record in row.set_aside())
-            aside = SetAside(-1, "", str(error)[:300], b"", count)
-            await self._intake.accept([batch_of(key, source, [], set_aside=(aside,), **named)])
+            await self._intake.accept([_all_set_aside(batch, str(error)[:300])])
 
     async def _miss(self, device: ModbusDevice, error: SilentError, asked_at: float) -> None:
         """Note that a unit is silent. Raises UnavailableError when it is rather the connection, or all units are."""
@@ -144,6 +145,13 @@ class _Attempt:
         if device.unit in self._lost:
             self._lost.discard(device.unit)
             BACK.emit(unit=device.unit, asset=device.asset, at=self._line.where)
+
+
+def _all_set_aside(batch: Batch, reason: str) -> Batch:
+    """Return a batch of the same number that holds nothing but how many values there were."""
+    whole = SetAside(-1, "", reason, b"", batch.accepted)
+    nothing: dict[str, object] = {"sensors": (), "time_ns": b"", "sensor": b"", "value": b""}
+    return msgspec.structs.replace(batch, set_aside=(whole,), **nothing)
 
 
 def _source(where: str, unit: int) -> str:

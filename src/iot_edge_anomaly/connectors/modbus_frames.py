@@ -53,7 +53,7 @@ class RefusedError(RejectedError):
 
 def question(number: int, unit: int, request: Request) -> bytes:
     """Return the frame that asks for what stands there."""
-    content = struct.pack(">BHH", _FUNCTIONS[request.kind], request.address, request.count)
+    content = struct.pack(">BHH", _FUNCTIONS[request.kind], request.address, request.size)
     return HEADER.pack(number, 0, len(content) + 1, unit) + content
 
 
@@ -74,7 +74,7 @@ def take_frame(received: bytearray) -> Frame | None:
 
 def answer(content: bytes, request: Request) -> bytes:
     """Return the registers or bits that an answer holds. Raises RefusedError, or RejectedError when it is none."""
-    function, expected = _FUNCTIONS[request.kind], (request.count + 7) // 8 if request.is_of_bits else 2 * request.count
+    function, expected = _FUNCTIONS[request.kind], (request.size + 7) // 8 if request.is_of_bits else 2 * request.size
     if len(content) == 2 and content[0] == function | _IS_EXCEPTION:
         raise RefusedError(content[1])
     if not content or content[0] != function:

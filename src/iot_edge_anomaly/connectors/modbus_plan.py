@@ -16,11 +16,11 @@ BITS_A_REGISTER = 16
 
 
 class Request(NamedTuple):
-    """What is asked for at once: `count` registers or bits from `address` on, and the points that stand in them."""
+    """What is asked for at once: `size` registers or bits from `address` on, and the points that stand in them."""
 
     kind: Kind
     address: int
-    count: int
+    size: int
     points: tuple[ModbusPoint, ...]
 
     @property
@@ -29,13 +29,13 @@ class Request(NamedTuple):
         return self.kind in BIT_KINDS
 
     def __str__(self) -> str:
-        through = f" to {self.address + self.count - 1}" if self.count > 1 else ""
+        through = f" to {self.address + self.size - 1}" if self.size > 1 else ""
         return f"{self.kind} {self.address}{through}"
 
 
 def plan(points: Iterable[ModbusPoint], largest_gap: int) -> list[Request]:
     """Return requests that read every point once; over at most so many registers in a row that no point needs."""
-    found = []
+    found = list[Request]()
     in_order = sorted(points, key=lambda point: (point.kind, point.address, point.end))
     for kind, of_kind in groupby(in_order, key=lambda point: point.kind):
         is_of_bits = kind in BIT_KINDS

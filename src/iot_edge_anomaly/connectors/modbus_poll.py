@@ -145,9 +145,9 @@ class Poll:
 
     def _tell_trouble(self, trouble: str) -> None:
         if trouble and not self._is_troubled:
-            TROUBLED.emit(why=trouble, **self._said)
+            TROUBLED.emit(1, why=trouble, **self._said)
         if self._is_troubled and not trouble:
-            WELL.emit(**self._said)
+            WELL.emit(1, **self._said)
         self._is_troubled = bool(trouble)
 
 

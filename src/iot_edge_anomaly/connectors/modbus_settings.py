@@ -19,7 +19,7 @@ Kind = Literal["holding", "input", "coil", "discrete"]
 
 
 class ModbusPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A sensor of a device: where it stands, and how it is read. The reading is `scale` times the number plus `offset`."""
+    """A sensor of a device: where it stands, how it is read. A reading is the number times `scale` plus `offset`."""
 
     sensor: Annotated[str, Meta(description="Name of the sensor.", examples=["flow"])]
     address: Annotated[
@@ -42,15 +42,11 @@ class ModbusPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     order: Annotated[
         Order, Meta(description="How its bytes come: high ones first (ABCD), with words swapped (CDAB), and so on.")
     ] = "ABCD"
-    bit: Annotated[
-        int, Meta(description="Which bit, for a `bool` in a register; 0 is the lowest.", ge=0, le=15)
-    ] = 0
+    bit: Annotated[int, Meta(description="Which bit, for a `bool` in a register; 0 is the lowest.", ge=0, le=15)] = 0
     scale: Annotated[
         float, Meta(description="What one step of the number is in the unit of the sensor.", ge=-LARGEST, le=LARGEST)
     ] = 1.0
-    offset: Annotated[
-        float, Meta(description="What is added after scaling.", ge=-LARGEST, le=LARGEST)
-    ] = 0.0
+    offset: Annotated[float, Meta(description="What is added after scaling.", ge=-LARGEST, le=LARGEST)] = 0.0
     no_value: Annotated[
         tuple[float, ...],
         Meta(
@@ -99,7 +95,7 @@ class ModbusPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class ModbusDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A unit that answers there, the asset it is of, and what is read. What is read at another pace stands in another."""
+    """A unit that answers there, its asset, and what is read of it. What is read at another pace stands in another."""
 
     asset: Annotated[str, Meta(description="The asset it is of.", examples=["acme/site-1/pump-1"])]
     points: Annotated[
@@ -107,7 +103,12 @@ class ModbusDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         Meta(description="Its sensors.", examples=[[{"sensor": "flow", "address": 0}]]),
     ]
     unit: Annotated[
-        int, Meta(description="Its unit identifier (slave address). Most devices with an own address do not mind.", ge=0, le=255)
+        int,
+        Meta(
+            description="Its unit identifier (slave address). Most devices with an own address do not mind.",
+            ge=0,
+            le=255,
+        ),
     ] = 1
     seconds: Annotated[float, Meta(description="How often it is read.", ge=0.05, le=86_400.0)] = 1.0
 
