@@ -45,6 +45,10 @@ def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 
 
+def test_a_modbus_device(tmp_path: Path) -> None:
+    walked("modbus.md", tmp_path, **{"5020": str(free_port())})
+
+
 @pytest.mark.system
 @pytest.mark.parametrize("page", ["mosquitto.md", "home-assistant.md"])
 def test_a_mosquitto_of_ones_own(page: str, tmp_path: Path) -> None:
