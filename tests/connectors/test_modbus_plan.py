@@ -53,10 +53,14 @@ def test_what_is_refused_is_cut_until_it_cannot_be_and_every_point_stays_in_one_
         request = waiting.pop()
         parts = cut(request)
         see_that_it_is_right(parts, list(request.points) if parts else [])
-        assert all(part.size < request.size for part in parts)
+        assert all(len(part.points) < len(request.points) for part in parts)
         waiting += parts
         smallest += [] if parts else [request]
     see_that_it_is_right(smallest, points)
+    for request in smallest:
+        assert {(point.address, point.end) for point in request.points} == {
+            (request.address, request.address + request.size)
+        }
 
 
 @given(some_points())
@@ -99,8 +103,10 @@ def test_it_is_cut_at_the_widest_gap_and_then_in_the_middle() -> None:
     assert [str(part) for part in cut(pair)] == ["holding 7", "holding 8"]
 
 
-def test_what_shares_registers_is_not_cut_apart() -> None:
+def test_what_reads_the_same_registers_is_not_cut_apart() -> None:
     bits = [ModbusPoint(sensor=f"b{bit}", address=3, type="bool", bit=bit) for bit in range(16)]
     (request,) = plan([*bits, register(3)], 0)
     assert str(request) == "holding 3"
     assert cut(request) == []
+    (mixed,) = plan([*bits, register(3, "int32")], 0)
+    assert [str(part) for part in cut(mixed)] == ["holding 3", "holding 3 to 4"]

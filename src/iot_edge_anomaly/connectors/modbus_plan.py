@@ -1,7 +1,7 @@
 """Which points are read in which request: as few as possible, and fewer at once where a device refuses. Pure.
 
 Devices refuse a request when any address in it is not theirs. A refused request is cut at its widest gap, one without
-gaps in half; what is refused and cannot be cut is refused for itself.
+gaps in half, one whose points share registers by what they read; what is refused then is refused for itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,10 +51,13 @@ def cut(request: Request) -> list[Request]:
         end = max(end, before.end)
         if after.address >= end:
             cuts.append((after.address - end, -abs(2 * number - len(request.points)), number))
-    if not cuts:
-        return []
-    *_, at = max(cuts)
-    return [_request(request.points[:at]), _request(request.points[at:])]
+    if cuts:
+        *_, at = max(cuts)
+        return [_request(request.points[:at]), _request(request.points[at:])]
+    ranges = sorted({(point.address, point.end) for point in request.points})
+    first = ranges[: len(ranges) // 2]
+    parts = [[one for one in request.points if ((one.address, one.end) in first) is wanted] for wanted in (True, False)]
+    return [_request(part) for part in parts] if first else []
 
 
 def _runs(points: Iterable[ModbusPoint], most: int, gap: int) -> Iterator[Sequence[ModbusPoint]]:
