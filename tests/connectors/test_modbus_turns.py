@@ -114,6 +114,10 @@ def test_turns_that_went_by_are_left_out_and_counted() -> None:
     assert turns.next() == (0, 104.0)
     assert turns.read(0, 104.0) == 0
     assert turns.next() == (0, 105.0)
+    rounded = Turns([(1, 0.3)], 0.0)
+    now = 0.3 + 0.6  # by 0.3 that is 2.999…
+    rounded.read(0, now)
+    assert rounded.next()[1] > now
 
 
 def test_those_that_answered_last_are_asked_whether_the_line_works() -> None:
@@ -146,5 +150,5 @@ def test_the_next_turn_is_never_before_the_last_was_taken_and_none_is_taken_twic
         else:
             turns.silent(unit, began, now)
         assert turns.read(device, now) >= 0
-        again = dict([turns.next()])
-        assert again.get(device, math.inf) > now or device not in again or turns.is_lost(unit)
+        following, due = turns.next()
+        assert following != device or due > now

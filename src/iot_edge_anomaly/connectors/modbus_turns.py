@@ -111,6 +111,7 @@ class _Device:
     def move_on(self, now: float) -> int:
         """Make the first time of the grid after now the next; return how many were passed over."""
         following = max(math.floor((now - self._began) / self._every) + 1, self._turns + 1)
+        following += self._began + following * self._every <= now  # where rounding made the quotient a little too small
         passed = following - self._turns - 1
         self._turns, self.due = following, self._began + following * self._every
         return passed
