@@ -1,7 +1,9 @@
 """The Modbus connector when things fail: dead units, killed servers, dead lines, rubbish. It never hangs or invents."""
 
 import asyncio
+import contextlib
 import random
+import socket
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -226,17 +228,32 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_of_a_later_question
 
 def test_what_a_unit_answers_before_it_falls_silent_is_taken_in() -> None:
     def speak(number: int, unit: int, asked: bytes) -> bytes:
-        return b"" if unit == 1 and asked[1] else frame(number, unit, registers_for(asked))
+        is_silent = unit == 1 and asked[1:3] == (5000).to_bytes(2, "big")
+        return b"" if is_silent else frame(number, unit, registers_for(asked))
 
-    half_dead = device(point("a", 0), point("b", 5000), unit=1, asset="acme/half")
+    half_dead = device(point("a", 0), point("b", 5000), point("c", 9000), unit=1, asset="acme/half")
     with Speaker(speak) as speaker:
         intake, lines = read(
             connector(speaker.port, half_dead, device(point("a", 0), unit=2), timeout=0.1),
             lambda intake: rows_of(intake)["half"] >= 3 and rows_of(intake)["pump"] >= 30,
         )
-    assert all(values(batch) == {"a": 0.0} for batch in intake.batches)
+    half = [values(batch) for batch in intake.batches if batch.asset == "half"]
+    assert half == [{"a": 0.0}, *[{"a": 0.0, "c": 9000.0}] * (len(half) - 1)], "what is silent is asked last"
     (line,) = lines
     assert "holding 5000" in str(line["why"])
+
+
+def test_what_a_device_answers_before_it_hangs_up_is_taken_in() -> None:
+    class HangsUp(Speaker):  # type: ignore[misc]  # of a test module without types
+        def serve(self, client: socket.socket) -> None:
+            asked = client.recv(12, socket.MSG_WAITALL)
+            client.sendall(frame(int.from_bytes(asked[:2], "big"), asked[6], registers_for(asked[7:])))
+            client.recv(12, socket.MSG_WAITALL)
+
+    intake = RecordingIntake()
+    with HangsUp(lambda *_: b"") as speaker, pytest.raises(UnavailableError, match="closed the connection"):
+        attempt(connector(speaker.port, device(point("a", 7), point("b", 5000))), intake)
+    assert [values(batch) for batch in intake.batches] == [{"a": 7.0}]
 
 
 RUBBISH: dict[str, Callable[[int, int, bytes], bytes]] = {
@@ -340,6 +357,19 @@ def test_what_is_wrong_with_the_connection_is_told() -> None:
     nowhere = ModbusSettings(host="no-such-host.invalid", devices=(device(point("a", 0)),))
     with pytest.raises(UnavailableError, match="there is no such host"):
         attempt(ModbusConnector(nowhere))
+
+
+def test_an_address_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modbus_line, "CONNECT_SECONDS", SHORT)
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # nobody accepts them, and the kernel takes no more
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        with pytest.raises(UnavailableError, match=r"no answer from .* within 0\.3 s: is it switched on"):
+            attempt(connector(full.getsockname()[1], device(point("a", 0))))
 
 
 def test_a_connector_that_waits_for_an_answer_stops_when_it_is_cancelled() -> None:

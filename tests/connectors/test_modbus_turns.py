@@ -35,7 +35,7 @@ class Plant:
             if unit in self.dead:
                 self.now += TIMEOUT
                 self.waits.append(began)
-                self.lost += [unit] * self.turns.silent(unit, began, self.now)
+                self.lost += [unit] * self.turns.silent(unit, TIMEOUT, self.now)
             else:
                 self.now += ANSWERS_IN
                 self.turns.heard(unit, self.now)
@@ -148,7 +148,7 @@ def test_the_next_turn_is_never_before_the_last_was_taken_and_none_is_taken_twic
             turns.heard(unit, now)
             turns.answered(unit, now)
         else:
-            turns.silent(unit, began, now)
+            turns.silent(unit, takes, now)
         assert turns.read(device, now) >= 0
         following, due = turns.next()
         assert following != device or due > now

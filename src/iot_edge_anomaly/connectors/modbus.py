@@ -68,17 +68,22 @@ class _Attempt:
                 PASSED_OVER.emit(passed)
 
     async def _round(self, poll: Poll) -> None:
-        """Read a device; what came before it fell silent is taken in too."""
-        row, began, began_ns = Row(), anyio.current_time(), self._clock.now_ns()
+        """Read a device; what came before it or the connection failed is taken in too."""
+        row, failure = Row(), None
+        began, began_ns = anyio.current_time(), self._clock.now_ns()
         try:
             await poll.take(self._ask, row, began)
-        except SilentError as error:
-            await self._miss(poll.device, error, began)
-            if row.is_empty():
-                return
+        except UnavailableError as error:
+            failure = error
+        took = anyio.current_time() - began
+        if failure is None or not row.is_empty():
+            await self._hand_in(poll.device, row, began_ns + (self._heard_ns - began_ns) // 2)
+        if isinstance(failure, SilentError):
+            await self._miss(poll.device, failure, took)
+        elif failure is not None:
+            raise failure
         else:
             self._welcome(poll.device)
-        await self._hand_in(poll.device, row, began_ns + (self._heard_ns - began_ns) // 2)
         if all(one.refusal() for one in self._polls):
             raise UnavailableError(f"{self._line.where}: nothing that is asked for is given: {poll.refusal()}")
 
@@ -104,7 +109,7 @@ class _Attempt:
             device.key(),
             _source(self._line.where, device.unit),
             [(time_ns, sensor, value) for sensor, value in row.readings],
-            received_ns=self._heard_ns,
+            received_ns=self._clock.now_ns(),
             epoch=self._epoch,
             sequence=self._sequences[device.unit, device.asset],
             set_aside=row.set_aside(),
@@ -115,12 +120,12 @@ class _Attempt:
         except RejectedError as error:
             await self._intake.accept([_all_set_aside(batch, str(error)[:300])])
 
-    async def _miss(self, device: ModbusDevice, error: SilentError, asked_at: float) -> None:
+    async def _miss(self, device: ModbusDevice, error: SilentError, waited: float) -> None:
         """Note that a unit is silent. Raises UnavailableError when it is rather the connection, or all units are."""
         unit, where = device.unit, self._line.where
         if not (error.line_works or self._turns.is_lost(unit) or await self._does_anyone_answer(unit)):
             raise UnavailableError(f"{where}: nothing answers any more; unit {unit}: {error}")
-        if self._turns.silent(unit, asked_at, anyio.current_time()) and unit not in self._lost:
+        if self._turns.silent(unit, waited, anyio.current_time()) and unit not in self._lost:
             self._lost.add(unit)
             LOST.emit(unit=unit, asset=device.asset, at=where, why=str(error))
         if self._turns.all_lost():

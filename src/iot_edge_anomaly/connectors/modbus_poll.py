@@ -8,7 +8,7 @@ from iot_edge_anomaly.connectors.modbus_numbers import reading_of, reading_of_bi
 from iot_edge_anomaly.connectors.modbus_plan import Request, cut, plan
 from iot_edge_anomaly.connectors.modbus_settings import Kind, ModbusDevice, ModbusPoint
 from iot_edge_anomaly.connectors.rows import MAX_RECORDS
-from iot_edge_anomaly.core.errors import RejectedError
+from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
 from iot_edge_anomaly.core.messages import SetAside
 from iot_edge_anomaly.core.names import sensor_name
 from iot_edge_anomaly.observability.signals import Level, Signal
@@ -17,6 +17,9 @@ MOST_REFUSALS = 20
 """So many refused requests are seen to in one round: a device that refuses all must not hold up the others."""
 
 AGAIN_SECONDS = 600.0
+CALM_SECONDS = 60.0
+"""Errors are over when there was none for so long: a device that is busy now and then does not fill the log."""
+
 _LASTING = (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE)
 _BEGINNINGS: dict[Kind, int] = {"holding": 40_001, "input": 30_001, "discrete": 10_001}
 
@@ -70,7 +73,7 @@ class Poll:
         self._refused: dict[ModbusPoint, str] = {}
         self._told: set[ModbusPoint] = set()
         self._again_at = 0.0
-        self._is_troubled = False
+        self._troubled_at: float | None = None
 
     def probe(self) -> Request:
         """Return a request that shows whether the unit answers."""
@@ -81,7 +84,10 @@ class Poll:
         return "" if self._requests else next(iter(self._refused.values()))
 
     async def take(self, ask: Ask, row: Row, now: float) -> None:
-        """Ask for everything once and put it into the row; raises what `ask` raises, but for refusals."""
+        """Ask for everything once and put it into the row; raises what `ask` raises, but for refusals.
+
+        What it raised at is asked for last from then on: it must not keep all that comes after it from being read.
+        """
         self._ask_again(now)
         waiting, done = deque(self._requests), list[Request]()
         refusals, trouble = 0, ""
@@ -95,11 +101,14 @@ class Poll:
                         waiting.extendleft(reversed(self._smaller(waiting.popleft(), error, now)))
                         continue
                     trouble = f"{waiting[0]}: {error}"
+                except UnavailableError:
+                    waiting.rotate(-1)
+                    raise
                 done.append(waiting.popleft())
         finally:
             self._requests = [*done, *waiting]
             self._tell_refused(row)
-        self._tell_trouble(trouble)
+        self._tell_trouble(trouble, now)
 
     def _read(self, request: Request, content: bytes, row: Row) -> None:
         for point in request.points:
@@ -143,12 +152,14 @@ class Poll:
             GIVEN.emit(len(given), first=self._names[given[0]], **self._said)
             self._told.difference_update(given)
 
-    def _tell_trouble(self, trouble: str) -> None:
-        if trouble and not self._is_troubled:
-            TROUBLED.emit(1, why=trouble, **self._said)
-        if self._is_troubled and not trouble:
+    def _tell_trouble(self, trouble: str, now: float) -> None:
+        if trouble:
+            if self._troubled_at is None:
+                TROUBLED.emit(1, why=trouble, **self._said)
+            self._troubled_at = now
+        elif self._troubled_at is not None and now - self._troubled_at >= CALM_SECONDS:
+            self._troubled_at = None
             WELL.emit(1, **self._said)
-        self._is_troubled = bool(trouble)
 
 
 def _explained(request: Request, error: RefusedError) -> str:

@@ -49,14 +49,14 @@ class Turns:
                     device.begin(now)
         known.silences, known.is_lost = 0, False
 
-    def silent(self, unit: int, asked_at: float, now: float) -> bool:
-        """Note that a unit did not answer; tell whether it is lost by that."""
+    def silent(self, unit: int, waited: float, now: float) -> bool:
+        """Note that a unit was waited for and did not answer; tell whether it is lost by that."""
         known = self._units[unit]
         was_lost, known.silences = known.is_lost, known.silences + 1
         known.is_lost = was_lost or known.silences >= (LOST_AFTER if known.heard_at > -math.inf else 1)
         if known.is_lost:
             known.ask_at = now + longest_pause(known.silences, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-            self._spare_at = now + _SHARE * (now - asked_at)
+            self._spare_at = now + _SHARE * waited
         return known.is_lost and not was_lost
 
     def is_lost(self, unit: int) -> bool:
