@@ -4,72 +4,36 @@ import asyncio
 import math
 import struct
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import structlog
 from intakes import RecordingIntake, in_background, until  # type: ignore[import-not-found]
+from modbus_readings import (  # type: ignore[import-not-found]
+    CLOCK,
+    CODES,
+    ORDERS,
+    SAMPLES,
+    connector,
+    device,
+    on_the_wire,
+    point,
+    read,
+    rows,
+    values,
+    words,
+)
 from modbus_servers import Content, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 from structlog.testing import capture_logs
-from test_modbus_numbers import CODES, ORDERS, SAMPLES, on_the_wire  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.connectors import modbus_poll
-from iot_edge_anomaly.connectors.modbus import ModbusConnector
-from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusPoint, ModbusSettings
-from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
-from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.observability.metrics import REGISTRY
-
-CLOCK = SystemClock()
-
-Lines = list[dict[str, object]]
 
 
 @pytest.fixture(autouse=True)
 def _logs() -> None:
     structlog.reset_defaults()
-
-
-def point(sensor: str, address: int, kind: str = "holding", read_as: str | None = None, **more: object) -> ModbusPoint:
-    return ModbusPoint(sensor=sensor, address=address, kind=kind, type=read_as, **more)  # type: ignore[arg-type]
-
-
-def device(*points: ModbusPoint, unit: int = 1, asset: str = "acme/pump", seconds: float = 0.05) -> ModbusDevice:
-    return ModbusDevice(asset=asset, points=points, unit=unit, seconds=seconds)
-
-
-def connector(port: int, *devices: ModbusDevice, timeout: float = 2.0, gap: int = 16) -> ModbusConnector:
-    return ModbusConnector(ModbusSettings(devices=devices, port=port, timeout_seconds=timeout, largest_gap=gap))
-
-
-def read(made: ModbusConnector, holds: Callable[[RecordingIntake], bool]) -> tuple[RecordingIntake, Lines]:
-    """Run a connector until the intake holds what is wanted; return it and what was logged."""
-
-    async def scenario() -> RecordingIntake:
-        intake = RecordingIntake()
-        attempt = asyncio.ensure_future(made.run(intake, CLOCK))
-        async with in_background(attempt):
-            await until(lambda: holds(intake) or attempt.done())
-            if attempt.done():
-                attempt.result()
-        return intake
-
-    with capture_logs() as lines:
-        return asyncio.run(scenario()), list(lines)
-
-
-def rows(count: int) -> Callable[[RecordingIntake], bool]:
-    return lambda intake: len(intake.batches) >= count
-
-
-def values(batch: Batch) -> dict[str, float]:
-    return dict(zip([batch.sensors[at] for at in batch.sensor_indices()], batch.values().tolist(), strict=True))
-
-
-def words(*numbers: int) -> bytes:
-    return struct.pack(f">{len(numbers)}H", *numbers)
 
 
 def counted(name: str) -> float:

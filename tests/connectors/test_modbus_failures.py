@@ -12,20 +12,27 @@ from pathlib import Path
 import pytest
 import structlog
 from intakes import RecordingIntake, health_of, in_background, until  # type: ignore[import-not-found]
+from modbus_readings import (  # type: ignore[import-not-found]
+    CLOCK,
+    connector,
+    device,
+    point,
+    read,
+    rows,
+    values,
+    words,
+)
 from modbus_servers import Proxy, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 from structlog.testing import capture_logs
-from test_modbus import connector, device, point, read, rows, values, words  # type: ignore[import-not-found]
 
 from free_ports import free_port  # type: ignore[import-not-found]
 from iot_edge_anomaly.connectors import modbus_line, modbus_turns, runner
 from iot_edge_anomaly.connectors.modbus import ModbusConnector
 from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusSettings
 from iot_edge_anomaly.connectors.runner import run_all
-from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.observability.health import State
 
-CLOCK = SystemClock()
 SHORT = 0.3
 """A deadline that a test can wait for."""
 

@@ -6,33 +6,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from modbus_readings import CODES, ORDERS, SAMPLES, on_the_wire  # type: ignore[import-not-found]
 
 from iot_edge_anomaly.connectors.modbus_numbers import REGISTERS, reading_of, reading_of_bit
 from iot_edge_anomaly.connectors.modbus_settings import ModbusPoint
 from iot_edge_anomaly.core.errors import RejectedError
-
-CODES = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f"}
-SAMPLES = {
-    "int16": -12345,
-    "uint16": 54321,
-    "int32": -1_234_567_890,
-    "uint32": 4_123_456_789,
-    "int64": -(2**52) + 12345,
-    "uint64": 2**53 - 98765,
-    "float32": -1234.5,
-    "float64": math.pi,
-}
-ORDERS = {
-    "ABCD": lambda words: words,
-    "CDAB": lambda words: words[::-1],
-    "BADC": lambda words: [word[::-1] for word in words],
-    "DCBA": lambda words: [word[::-1] for word in words[::-1]],
-}
-
-
-def on_the_wire(big_endian: bytes, order: str) -> bytes:
-    words = [big_endian[at : at + 2] for at in range(0, len(big_endian), 2)]
-    return b"".join(ORDERS[order](words))
 
 
 def point(**said: object) -> ModbusPoint:
