@@ -101,6 +101,20 @@ def test_a_mistake_is_told_with_its_line(wrong: str, instead: str, wanted: str) 
     assert len(found) == 1 + ("adress" in instead), "and nothing else, but that the right key is missing"
 
 
+def test_mistakes_in_lists_of_lists_are_told_with_their_lines() -> None:
+    assert said(FINE + FINE.replace("address = 3", "address = '3'").replace("bit = 4", "bot = 4")) == [
+        f'plant.toml:35: {POINTS}.address: must be a whole number; it is text in "quotes": write 3, the name tells '
+        "the unit",
+        f"plant.toml:36: {POINTS}.bot: unknown key; did you mean bit?",
+    ]
+
+
+def test_what_stands_a_level_too_high_is_told() -> None:
+    assert said('[[connector]]\ntype = "modbus"\npoints = []')[1:] == [
+        "plant.toml:3: connector.points: unknown key; it is said of each of the devices"
+    ]
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

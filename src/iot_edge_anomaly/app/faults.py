@@ -84,6 +84,9 @@ def _meant(key: str, fields: Mapping[str, msgspec.structs.FieldInfo]) -> str:
         below = _struct_in(_values_of(field.type))
         if below is not None and key in below.__struct_fields__:
             return f"; it is said of one of the {name}, in a table such as [asset.{name}.flow]"
+        listed = _items_of(field.type)
+        if listed is not None and key in listed.__struct_fields__:
+            return f"; it is said of each of the {name}"
     return suggestion(key, fields)
 
 
