@@ -15,6 +15,7 @@ from iot_edge_anomaly.connectors.csv_file import CsvSettings
 from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusPoint, ModbusSettings
 from iot_edge_anomaly.connectors.mqtt import MqttSettings
+from iot_edge_anomaly.connectors.sparkplug import SparkplugSettings
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.core.toml import as_toml
@@ -38,6 +39,7 @@ SETTINGS: dict[str, Callable[[Path], msgspec.Struct]] = {
         devices=(ModbusDevice(asset="acme/pump", points=(ModbusPoint(sensor="flow", address=0),)),),
     ),
     "mqtt": lambda _: MqttSettings(host="192.0.2.1", topics=("plant/#",), tenant="acme"),
+    "sparkplug": lambda _: SparkplugSettings(host="192.0.2.1", tenant="acme"),
 }
 
 

@@ -50,7 +50,7 @@ def test_a_modbus_device(tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("page", ["mosquitto.md", "home-assistant.md"])
+@pytest.mark.parametrize("page", ["mosquitto.md", "home-assistant.md", "sparkplug.md"])
 def test_a_mosquitto_of_ones_own(page: str, tmp_path: Path) -> None:
     for program in ("mosquitto", "mosquitto_pub"):
         if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:

@@ -12,21 +12,18 @@ from typing import Annotated, NamedTuple
 import anyio
 import msgspec
 from msgspec import Meta
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.client import Client, MQTTMessage
 
 from iot_edge_anomaly.component.connector import ConnectorSpec, Intake
 from iot_edge_anomaly.connectors.inbox import Inbox
+from iot_edge_anomaly.connectors.mqtt_session import connect, report_to, store, topic_of
 from iot_edge_anomaly.connectors.payload import decode_message, is_one_value, unusable
 from iot_edge_anomaly.connectors.topics import NamespaceTopics, PatternTopics, Topics
 from iot_edge_anomaly.core.clock import Clock
-from iot_edge_anomaly.core.errors import RejectedError, UnavailableError
+from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Batch
 from iot_edge_anomaly.observability.signals import Level, Signal
 from iot_edge_anomaly.security.mqtt_access import (
-    KEEPALIVE_SECONDS,
     CaFile,
     Host,
     Password,
@@ -39,8 +36,6 @@ from iot_edge_anomaly.security.mqtt_access import (
 
 ROOM = 8192
 GROUP = 512
-FOREVER = 0xFFFFFFFF
-"""How long a broker of MQTT 5 keeps a session; one of 3.1.1 decides for itself."""
 
 STRANGERS = Signal("mqtt_strangers", "messages set aside: their topics name no asset", Level.WARNING)
 
@@ -124,11 +119,11 @@ class MqttConnector:
         inbox: Inbox[MQTTMessage] = Inbox(ROOM)
         client = self._client(inbox)
         try:
-            await anyio.to_thread.run_sync(self._connect, client)
+            await anyio.to_thread.run_sync(connect, client, self._settings)
             client.loop_start()
             while True:
                 messages = await inbox.take(GROUP)  # none once the broker is reached: said by accepting nothing
-                await _store(intake, self._read(messages, clock))
+                await store(intake, self._read(messages, clock))
                 for message in messages:
                     client.ack(message.mid, message.qos)
         finally:
@@ -140,20 +135,8 @@ class MqttConnector:
     def _client(self, inbox: Inbox[MQTTMessage]) -> Client:
         settings = self._settings
         client = mqtt_client(settings, settings.session(), clean=False, manual_ack=True)
-        _report_to(inbox, client, settings.subscriptions())
+        report_to(inbox, client, settings.subscriptions())
         return client
-
-    def _connect(self, client: Client) -> None:
-        settings = self._settings
-        try:
-            if settings.version == "5":
-                lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # has no types
-                lasting.SessionExpiryInterval = FOREVER
-                client.connect(settings.host, settings.port, KEEPALIVE_SECONDS, clean_start=False, properties=lasting)
-            else:
-                client.connect(settings.host, settings.port, KEEPALIVE_SECONDS)
-        except OSError as error:
-            raise UnavailableError(f"no MQTT broker at {settings.host}:{settings.port}: {error}") from error
 
     def _read(self, messages: Sequence[MQTTMessage], clock: Clock) -> list[tuple[bytes, Batch]]:
         read, strangers = [], list[str]()
@@ -192,55 +175,6 @@ def read_message(topics: Topics, message: Received) -> tuple[Batch, str]:
         key = topics.unassigned(topic)
         return unusable(content, key, "mqtt", str(error)[:300], received_ns=received_ns), str(error)
     return decode_message(content, key, sensor, "mqtt", received_ns=received_ns, retained=is_retained), ""
-
-
-def topic_of(message: MQTTMessage) -> str:
-    """Return a topic, also one that is no UTF-8, which a broker should have refused."""
-    try:
-        return message.topic
-    except UnicodeDecodeError as error:
-        return error.object.decode("utf-8", "replace")
-
-
-async def _store(intake: Intake, read: Sequence[tuple[bytes, Batch]]) -> None:
-    """Store a group; when it is too large at once, message by message, setting aside what is too large alone."""
-    try:
-        await intake.accept([batch for _, batch in read])
-    except RejectedError as error:
-        if len(read) > 1:
-            for one in read:
-                await _store(intake, [one])
-            return
-        ((content, batch),) = read
-        await intake.accept([unusable(content, batch.key, batch.source, str(error), received_ns=batch.received_ns)])
-
-
-def _report_to(inbox: Inbox[MQTTMessage], client: Client, topics: Sequence[str]) -> None:
-    """Wire what the network thread sees to the inbox."""
-
-    def connected(client: Client, _: object, __: ConnectFlags, code: ReasonCode, ___: Properties | None) -> None:
-        if code.is_failure:
-            inbox.fail(UnavailableError(f"the MQTT broker refuses the connection: {code}"))
-        else:
-            client.subscribe([(topic, 1) for topic in topics])
-
-    def subscribed(_: Client, __: object, ___: int, codes: Sequence[ReasonCode], ____: Properties | None) -> None:
-        refused = [topic for topic, code in zip(topics, codes, strict=False) if code.is_failure]
-        if refused:
-            inbox.fail(UnavailableError(f"the MQTT broker refuses the subscription of {', '.join(refused)}"))
-        else:
-            inbox.reach()
-
-    def disconnected(_: Client, __: object, ___: DisconnectFlags, code: ReasonCode, ____: Properties | None) -> None:
-        inbox.fail(UnavailableError(f"the MQTT broker is gone: {code}"))
-
-    def arrived(_: Client, __: object, message: MQTTMessage) -> None:
-        inbox.put(message)
-
-    client.on_connect = connected
-    client.on_subscribe = subscribed
-    client.on_disconnect = disconnected
-    client.on_message = arrived
 
 
 SPEC = ConnectorSpec("mqtt", MqttSettings, MqttConnector)

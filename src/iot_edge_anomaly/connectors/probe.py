@@ -17,7 +17,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from iot_edge_anomaly.connectors.inbox import Inbox
-from iot_edge_anomaly.connectors.mqtt import MqttSettings, Received, read_message, topic_of
+from iot_edge_anomaly.connectors.mqtt import MqttSettings, Received, read_message
+from iot_edge_anomaly.connectors.mqtt_session import topic_of
 from iot_edge_anomaly.connectors.payload import is_one_value
 from iot_edge_anomaly.core.errors import ConfigError, RejectedError, UnavailableError
 from iot_edge_anomaly.security.mqtt_access import mqtt_client
