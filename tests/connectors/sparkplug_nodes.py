@@ -129,11 +129,13 @@ class EdgeNode:
         self._kept: list[Measured] = []
         self._seq = 0
         self._is_wanted = not host_id
+        self._is_born = False
         self._lock = threading.RLock()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"{group}-{node}", protocol=MQTTv311)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._connected
         self._client.on_message = self._told
+        self._client.on_disconnect = self._cut_off
         self._set_will()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -146,7 +148,7 @@ class EdgeNode:
     def topic(self, verb: str, device: str = "") -> str:
         return f"spBv1.0/{self.group}/{verb}/{self.node}" + (f"/{device}" if device else "")
 
-    def measure(self, device: str, values: Mapping[str, float], *, time_ms: int | None = None) -> None:
+    def measure(self, device: str, values: Mapping[str, float], time_ms: int | None = None) -> None:
         """Measure values, and publish them or keep them for later."""
         with self._lock:
             at = now_ms() if time_ms is None else time_ms
@@ -154,7 +156,7 @@ class EdgeNode:
             self.measured += made
             for one in made:
                 self._latest[one.device, one.metric] = one.value
-            if self._is_wanted and self._client.is_connected():
+            if self._is_wanted and self._is_born:
                 self._publish_data(device, made, historical=False)
             else:
                 self._kept += made
@@ -168,6 +170,7 @@ class EdgeNode:
         """Publish all births, then what was kept."""
         with self._lock:
             self.births += 1
+            self._is_born = True
             self._seq = 0
             said = [metric("bdSeq", self.bd_seq, INT64), metric(REBIRTH.decode(), False, BOOLEAN)]
             self.publish("NBIRTH", "", [*said, *self._born("")])
@@ -208,6 +211,9 @@ class EdgeNode:
         client.subscribe(topics)
         if not self.host_id:
             self.bear()
+
+    def _cut_off(self, *_: object) -> None:
+        self._is_born = False
 
     def _told(self, _: Client, __: object, message: Any) -> None:
         if message.topic.startswith("spBv1.0/STATE/"):

@@ -1,6 +1,7 @@
 """The Sparkplug connector against a real broker and edge nodes: deaths, restarts, gaps, garbage, history."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
@@ -121,6 +122,12 @@ async def speak_until(holds: Any, node: Any, value: float = 1.0) -> None:
         await asyncio.sleep(0.05)
 
 
+async def until_published(node: Any) -> None:
+    """Wait until the broker has the births of a node, so that whoever subscribes now has missed them."""
+    await until(lambda: node.births == 1)
+    await in_thread(node.publish_raw, "elsewhere", b"")
+
+
 async def until_known(intake: Intake, node: Any) -> None:
     """Wait until the connector has understood a node that was there before it."""
     async with asyncio.timeout(20):
@@ -132,7 +139,7 @@ def test_births_and_data_come_in_and_a_late_host_asks_for_births(broker: Broker)
     async def scenario() -> None:
         intake = Intake()
         with edge_node(broker.port, TANK) as node:
-            await until(lambda: node.births == 1)
+            await until_published(node)
             async with in_background(connector_of(broker).run(intake, CLOCK)):
                 await until_known(intake, node)
                 assert node.asked >= 1
@@ -223,7 +230,7 @@ def test_a_gap_is_counted_and_makes_the_host_ask(broker: Broker) -> None:
                 node.lose(5)
                 node.measure("tank", {"level": 50.0})
                 await until(lambda: 50.0 in intake.values())
-                await until(lambda: node.births > births)
+                await speak_until(lambda: node.births > births, node)
                 assert counted("sparkplug_lost_messages") - before == 5
                 assert next(quality for _, _, value, quality in intake.rows() if value == 50.0) == 64
                 await speak_until(lambda: (60.0, 192) in [row[2:] for row in intake.rows()], node, 60.0)
@@ -236,7 +243,7 @@ def test_without_the_right_to_ask_nobody_is_asked(broker: Broker) -> None:
     async def scenario() -> None:
         intake = Intake()
         with edge_node(broker.port, TANK) as node:
-            await until(lambda: node.births == 1)
+            await until_published(node)
             async with in_background(connector_of(broker, rebirth=False).run(intake, CLOCK)):
                 await speak_until(lambda: len(intake.reasons()) > 3, node)
             assert node.asked == 0
@@ -522,7 +529,8 @@ def test_a_server_that_is_no_broker_is_an_outage(greeting: bytes, monkeypatch: p
         with client:
             client.recv(1024)
             client.sendall(greeting)
-            client.recv(1024)
+            with contextlib.suppress(ConnectionResetError):
+                client.recv(1024)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=serve, args=(server,), daemon=True).start()
