@@ -130,6 +130,7 @@ class EdgeNode:
         self._seq = 0
         self._is_wanted = not host_id
         self._is_born = False
+        self._at_ms: int | None = None
         self._lock = threading.RLock()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"{group}-{node}", protocol=MQTTv311)
         self._client.reconnect_delay_set(1, 1)
@@ -149,8 +150,9 @@ class EdgeNode:
         return f"spBv1.0/{self.group}/{verb}/{self.node}" + (f"/{device}" if device else "")
 
     def measure(self, device: str, values: Mapping[str, float], time_ms: int | None = None) -> None:
-        """Measure values, and publish them or keep them for later."""
+        """Measure values, and publish them or keep them for later; its clock stands still at a time that is given."""
         with self._lock:
+            self._at_ms = time_ms
             at = now_ms() if time_ms is None else time_ms
             made = [Measured(device, name, at, value) for name, value in values.items()]
             self.measured += made
@@ -227,8 +229,9 @@ class EdgeNode:
                 self.bear()
 
     def _born(self, device: str) -> list[bytes]:
+        at = now_ms() if self._at_ms is None else self._at_ms + 1
         return [
-            metric(name, self._latest[device, name], alias=self._alias[device, name], time_ms=now_ms())
+            metric(name, self._latest[device, name], alias=self._alias[device, name], time_ms=at)
             for name in self._devices.get(device, ())
         ]
 

@@ -18,9 +18,11 @@ from sparkplug_nodes import (  # type: ignore[import-not-found]
 )
 
 from iot_edge_anomaly.connectors.sparkplug import SparkplugSettings
+from iot_edge_anomaly.connectors.sparkplug_gathered import MOST_RECORDS
 from iot_edge_anomaly.connectors.sparkplug_names import BY_DEVICE, Names
 from iot_edge_anomaly.connectors.sparkplug_nodes import Memory, NodeName
-from iot_edge_anomaly.connectors.sparkplug_read import MOST_RECORDS, Message, Taken, take
+from iot_edge_anomaly.connectors.sparkplug_read import Message, Taken, take
+from iot_edge_anomaly.connectors.sparkplug_waiting import Sender, Tense
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Batch, Quality, SourceIdle
 
@@ -100,6 +102,7 @@ def test_births_define_and_data_names_by_alias() -> None:
     node = wire.says("NDATA", [of(0.75, 9)])
     assert readings(node) == [("acme/plant/press-4", NOW, "Load", 0.75, GOOD)]
     assert not any(taken.asks or taken.lost or taken.stranger for taken in (born, device, data, node))
+    assert [taken.tense for taken in (born, device, data)] == [Tense.FIRST, Tense.FIRST, Tense.NOW]
 
 
 def test_an_alias_of_one_device_says_nothing_of_another() -> None:
@@ -133,7 +136,7 @@ def test_text_and_null_are_set_aside_and_the_rest_is_taken() -> None:
 def test_before_its_birth_a_node_is_asked_and_what_names_itself_is_read() -> None:
     wire = Wire()
     taken = wire.says("DDATA", [of(1.0, 1), metric("Flow", 2.0), metric("Count", 3, INT32, says_type=False)])
-    assert (taken.asks, taken.node, taken.lost) == (True, NODE, 0)
+    assert (taken.asks, taken.sender, taken.lost) == (True, Sender(NODE, "plc"), 0)
     assert [row[2:] for row in readings(taken)] == [("Flow", 2.0, GOOD)]
     assert aside(taken) == [
         ("alias 1", "no birth is known that says what its alias stands for"),
@@ -206,6 +209,11 @@ def test_history_is_taken_with_its_own_time() -> None:
     wire = Wire()
     wire.is_born()
     hour = 3_600_000
+    only = wire.says("DDATA", [of(0.5, 1, historical=True, time_ms=NOW_MS - hour)])
+    assert (only.tense, wire.says("DDATA", [of(3.0, 1), of(0.5, 1, historical=True)]).tense) == (
+        Tense.HISTORY,
+        Tense.MIXED,
+    )
     taken = wire.says("DDATA", [of(1.0, 1, historical=True, time_ms=NOW_MS - hour), of(2.0, 1, historical=True)])
     assert [row[1] for row in readings(taken)] == [NOW - hour * 10**6]
     assert aside(taken) == [("Hall/Flow", "it is historical, and does not say of when")]

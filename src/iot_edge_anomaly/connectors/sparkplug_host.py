@@ -24,6 +24,7 @@ from iot_edge_anomaly.connectors.sparkplug import NAMESPACE, SparkplugSettings
 from iot_edge_anomaly.connectors.sparkplug_nodes import Memory
 from iot_edge_anomaly.connectors.sparkplug_payload import rebirth_request
 from iot_edge_anomaly.connectors.sparkplug_read import Message, Taken, take
+from iot_edge_anomaly.connectors.sparkplug_waiting import Portion, Tense, Waiting
 from iot_edge_anomaly.core.clock import Clock
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.observability.signals import Level, Signal
@@ -47,6 +48,7 @@ class SparkplugConnector:
         self._settings = settings
         self._names = settings.names()
         self._memory = Memory()
+        self._waiting = Waiting()
         self._last_ns = 0
 
     async def run(self, intake: Intake, clock: Clock) -> None:
@@ -75,7 +77,7 @@ class SparkplugConnector:
                 self._tell(client, taken)
                 for message in messages:
                     client.ack(message.mid, message.qos)
-                messages = await inbox.take(GROUP)
+                messages = await self._next(inbox, clock)
         finally:
             inbox.close()
             with anyio.CancelScope(shield=True):
@@ -88,18 +90,28 @@ class SparkplugConnector:
         where = f"{self._settings.host}:{self._settings.port}"
         raise UnavailableError(f"{where} takes the connection but says nothing: is that an MQTT broker?")
 
+    async def _next(self, inbox: Inbox[MQTTMessage], clock: Clock) -> list[MQTTMessage]:
+        """Return what comes next; nothing when something has waited long enough."""
+        with anyio.move_on_after(self._waiting.seconds_left(clock.now_ns())):
+            return await inbox.take(GROUP)
+        return []
+
     async def _take_in(self, messages: Sequence[MQTTMessage], intake: Intake, clock: Clock) -> list[Taken]:
         """Store what messages say, and only then remember it."""
-        memory, read = self._memory.copy(), list[tuple[bytes, Taken]]()
+        memory, waiting, read = self._memory.copy(), self._waiting.copy(), list[Taken]()
+        portions = waiting.due(clock.now_ns())
         for message in messages:
             # Values without a time are told apart by when they came: no two may have come at once.
             self._last_ns = max(clock.now_ns(), self._last_ns + 1)
             content = bytes(message.payload)
             received = Message(topic_of(message), content, self._last_ns, bool(message.retain), bool(message.dup))
-            read.append((content, take(memory, self._names, received)))
-        await store(intake, [(content, item) for content, taken in read for item in taken.items])
-        self._memory = memory
-        return [taken for _, taken in read]
+            taken = take(memory, self._names, received)
+            said = [(content, item) for item in taken.items]
+            portions += _in_order(waiting, taken, said, self._last_ns, may_wait=message.qos == 0)
+            read.append(taken)
+        await store(intake, portions)
+        self._memory, self._waiting = memory, waiting
+        return read
 
     def _tell(self, client: Client, taken: Sequence[Taken]) -> None:
         """Say what was odd, one line a group, and ask for births."""
@@ -108,9 +120,9 @@ class SparkplugConnector:
             STRANGERS.emit(len(strangers), first=strangers[0])
         behind_gaps = [one for one in taken if one.lost]
         if behind_gaps:
-            LOST.emit(sum(one.lost for one in behind_gaps), first="/".join(behind_gaps[0].node or ()))
+            LOST.emit(sum(one.lost for one in behind_gaps), first=_name_of(behind_gaps[0]))
         OLD_DEATHS.emit(sum(one.is_old_death for one in taken))
-        asked = [one.node for one in taken if one.asks and one.node is not None] if self._settings.rebirth else []
+        asked = [one.sender.node for one in taken if one.asks and one.sender] if self._settings.rebirth else []
         for group, node in asked:
             client.publish(f"{NAMESPACE}/{group}/NCMD/{node}", rebirth_request(self._last_ns // 1_000_000), qos=0)
         if asked:
@@ -168,6 +180,21 @@ def _is_online(content: bytes) -> bool:
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return False
     return isinstance(said, dict) and said.get("online") is True
+
+
+def _in_order(
+    waiting: Waiting, taken: Taken, said: Sequence[Portion], now_ns: int, *, may_wait: bool
+) -> Sequence[Portion]:
+    """Return what is to be stored after a message. One that waits for its acknowledgement does not wait besides."""
+    if taken.sender is None:
+        return said
+    before = waiting.let_go_all(taken.sender.node) if taken.is_of_all else []
+    tense = taken.tense if may_wait or taken.tense is not Tense.FIRST else Tense.NOW
+    return [*before, *waiting.pass_on(taken.sender, tense, said, now_ns)]
+
+
+def _name_of(taken: Taken) -> str:
+    return "/".join(taken.sender.node) if taken.sender else ""
 
 
 def _connect(client: Client, settings: SparkplugSettings) -> None:

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from iot_edge_anomaly.connectors.payload import unusable
-from iot_edge_anomaly.connectors.rows import AHEAD_NS, RAW_BYTES
+from iot_edge_anomaly.connectors.rows import AHEAD_NS
 from iot_edge_anomaly.connectors.sparkplug import NAMESPACE
+from iot_edge_anomaly.connectors.sparkplug_gathered import SOURCE, Gathered
 from iot_edge_anomaly.connectors.sparkplug_names import Names
 from iot_edge_anomaly.connectors.sparkplug_nodes import (
     Born,
@@ -31,21 +32,16 @@ from iot_edge_anomaly.connectors.sparkplug_nodes import (
 )
 from iot_edge_anomaly.connectors.sparkplug_payload import Metric, Payload, decode
 from iot_edge_anomaly.connectors.sparkplug_values import is_numeric, number, quality
+from iot_edge_anomaly.connectors.sparkplug_waiting import Sender, Tense
 from iot_edge_anomaly.connectors.times import EARLIEST_NS
 from iot_edge_anomaly.core.errors import RejectedError
-from iot_edge_anomaly.core.messages import Batch, Item, Quality, SetAside, SourceIdle, batch_of
+from iot_edge_anomaly.core.messages import Item, Quality
 from iot_edge_anomaly.core.names import AssetKey
-
-SOURCE = "sparkplug"
-MOST_READINGS = 2_000
-"""Readings of one batch."""
-MOST_RECORDS = 100
-"""Metrics of one message set aside that get a record of their own; what is more shares one for each asset."""
 
 BD_SEQ = "bdSeq"
 _COMMANDS = ("Node Control/", "Device Control/")
 _MS = 1_000_000
-_GOOD, _UNCERTAIN, _BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
+_UNCERTAIN, _BAD = int(Quality.UNCERTAIN), int(Quality.BAD)
 _NAN = float("nan")
 
 
@@ -63,48 +59,43 @@ class Taken(NamedTuple):
     """What became of a message: what to store, whom to ask for births, how many messages before it are missing."""
 
     items: Sequence[Item]
-    node: NodeName | None = None
+    sender: Sender | None = None
     asks: bool = False
     lost: int = 0
     is_old_death: bool = False
     stranger: str = ""
     """Why it was set aside whole."""
-
-
-class _Sender(NamedTuple):
-    """Who speaks, by the topic."""
-
-    verb: Verb
-    name: NodeName
-    device: str
+    tense: Tense = Tense.NOW
+    is_of_all: bool = False
+    """Whether it concerns the node and all its devices."""
 
 
 def take(memory: Memory, names: Names, message: Message) -> Taken:
     """Return what becomes of a message, and remember what it says of its node."""
     try:
-        sender = _sender(message.topic)
+        verb, sender = _sender(message.topic)
     except RejectedError as error:
         return _set_aside(message, names.unassigned, str(error))
     try:
         if message.is_retained:
             raise RejectedError("it is retained: what an edge node says is news or nothing")
-        return _taken(memory, names, message, sender, decode(message.content))
+        return _taken(memory, names, message, verb, sender, decode(message.content))
     except RejectedError as error:
-        key = names.asset(sender.name.group, sender.name.node, sender.device)
-        return _set_aside(message, key, f"{sender.verb}: {error}")
+        key = names.asset(*sender.node, sender.device)
+        return _set_aside(message, key, f"{verb}: {error}")
 
 
-def _taken(memory: Memory, names: Names, message: Message, sender: _Sender, payload: Payload) -> Taken:
-    before = memory.of(sender.name)
+def _taken(memory: Memory, names: Names, message: Message, verb: Verb, sender: Sender, payload: Payload) -> Taken:
+    before = memory.of(sender.node)
     place = _Place(names, sender)
-    is_birth = sender.verb in (Verb.NBIRTH, Verb.DBIRTH)
+    is_birth = verb in (Verb.NBIRTH, Verb.DBIRTH)
     defined = born(place.definitions(payload.metrics)) if is_birth else Born()
-    said = Said(sender.verb, sender.device, payload.seq, _bd_seq(payload), defined, message.is_repeat)
+    said = Said(verb, sender.device, payload.seq, _bd_seq(payload), defined, message.is_repeat)
     heard = hear(before, said)
-    gathered = _Gathered(message.received_ns, names.asset(*sender.name, sender.device))
+    gathered = Gathered(message.received_ns, names.asset(*sender.node, sender.device))
     is_strange = False
-    if sender.verb in (Verb.NDEATH, Verb.DDEATH):
-        _mark_dead(before, sender, heard.event, gathered)
+    if verb in (Verb.NDEATH, Verb.DDEATH):
+        _mark_dead(before, verb, sender.device, heard.event, gathered)
     else:
         known = defined if is_birth else before.devices.get(sender.device)
         is_strange = _read(payload, place, known, gathered, is_sure=is_birth or heard.node.standing is Standing.ALIVE)
@@ -113,8 +104,29 @@ def _taken(memory: Memory, names: Names, message: Message, sender: _Sender, payl
         node, asks_too = meet_stranger(node)
         asks = asks or asks_too
     asks = asks and is_due(node, message.received_ns)
-    memory.keep(sender.name, asked(node, message.received_ns) if asks else node)
-    return Taken(gathered.items(), sender.name, asks, heard.lost, heard.event is Event.OLD_DEATH)
+    memory.keep(sender.node, asked(node, message.received_ns) if asks else node)
+    return Taken(
+        gathered.items(),
+        sender,
+        asks,
+        heard.lost,
+        heard.event is Event.OLD_DEATH,
+        tense=_tense(before, verb, sender.device, payload),
+        is_of_all=verb in (Verb.NBIRTH, Verb.NDEATH),
+    )
+
+
+def _tense(before: Node, verb: Verb, device: str, payload: Payload) -> Tense:
+    match verb:
+        case Verb.NBIRTH:
+            return Tense.FIRST if before.standing is Standing.UNBORN else Tense.NOW
+        case Verb.DBIRTH:
+            return Tense.NOW if device in before.devices else Tense.FIRST
+        case Verb.NDATA | Verb.DDATA:
+            historical = [metric.is_historical for metric in payload.metrics]
+            if any(historical):
+                return Tense.HISTORY if all(historical) else Tense.MIXED
+    return Tense.NOW
 
 
 def _set_aside(message: Message, key: AssetKey, reason: str) -> Taken:
@@ -123,12 +135,12 @@ def _set_aside(message: Message, key: AssetKey, reason: str) -> Taken:
 
 
 @lru_cache(maxsize=16_384)
-def _sender(topic: str) -> _Sender:
+def _sender(topic: str) -> tuple[Verb, Sender]:
     levels = topic.split("/")
     if len(levels) in (4, 5) and levels[0] == NAMESPACE and all(levels) and levels[2] in Verb.__members__:
         verb = Verb(levels[2])
         if (len(levels) == 5) is (verb[0] == "D"):
-            return _Sender(verb, NodeName(levels[1], levels[3]), levels[4] if len(levels) == 5 else "")
+            return verb, Sender(NodeName(levels[1], levels[3]), levels[4] if len(levels) == 5 else "")
     raise RejectedError(f"topic {topic[:200]!r} is none of Sparkplug B's")
 
 
@@ -136,14 +148,14 @@ class _Place(NamedTuple):
     """Where the metrics of a sender belong."""
 
     names: Names
-    sender: _Sender
+    sender: Sender
 
     def definition(self, name: str, datatype: int) -> Definition:
         if name == BD_SEQ or name.startswith(_COMMANDS):
             return Definition(name, datatype)
-        asset = self.names.asset(*self.sender.name, self.sender.device)
+        asset = self.names.asset(*self.sender.node, self.sender.device)
         try:
-            key, sensor = self.names.place(*self.sender.name, self.sender.device, name)
+            key, sensor = self.names.place(*self.sender.node, self.sender.device, name)
         except RejectedError as error:
             return Definition(name, datatype, asset, "", str(error)[:300])
         return Definition(name, datatype, key, sensor or "")
@@ -157,7 +169,7 @@ class _Place(NamedTuple):
         return self.definition(metric.name, metric.datatype) if metric.name else None
 
 
-def _read(payload: Payload, place: _Place, known: Born | None, gathered: "_Gathered", *, is_sure: bool) -> bool:
+def _read(payload: Payload, place: _Place, known: Born | None, gathered: Gathered, *, is_sure: bool) -> bool:
     """Gather the readings of a payload; tell whether it spoke of something that no birth named."""
     is_strange = known is None
     for row, metric in enumerate(payload.metrics):
@@ -176,7 +188,7 @@ def _read(payload: Payload, place: _Place, known: Born | None, gathered: "_Gathe
 
 
 def _read_one(
-    row: int, metric: Metric, definition: Definition, sent_ms: int | None, gathered: "_Gathered", *, doubts: bool
+    row: int, metric: Metric, definition: Definition, sent_ms: int | None, gathered: Gathered, *, doubts: bool
 ) -> None:
     try:
         if definition.trouble:
@@ -208,11 +220,11 @@ def _checked(given_ms: int, received_ns: int) -> int:
     return time
 
 
-def _mark_dead(node: Node, sender: _Sender, event: Event, gathered: "_Gathered") -> None:
+def _mark_dead(node: Node, verb: Verb, device: str, event: Event, gathered: Gathered) -> None:
     """Mark the sensors of what is dead, once: they have no value, and nobody waits for them any more."""
     if event is Event.OLD_DEATH or event is Event.REPEAT:
         return
-    devices = node.devices.values() if sender.verb is Verb.NDEATH else [node.devices.get(sender.device, Born())]
+    devices = node.devices.values() if verb is Verb.NDEATH else [node.devices.get(device, Born())]
     for known in devices:
         for definition in known.by_name.values():
             if definition.key is not None and not definition.trouble and is_numeric(definition.datatype):
@@ -231,67 +243,3 @@ def _bd_seq(payload: Payload) -> int | None:
         if metric.name == BD_SEQ and metric.kind in ("int_value", "long_value"):
             return int(metric.value)
     return None
-
-
-class _Gathered:
-    """The readings of one message, by asset, and what of it was set aside."""
-
-    def __init__(self, received_ns: int, asset: AssetKey) -> None:
-        self.received_ns = received_ns
-        self.dead: dict[AssetKey, None] = {}
-        self._asset = asset
-        self._readings: dict[AssetKey, list[tuple[int, str, float]]] = {}
-        self._qualities: dict[AssetKey, list[int]] = {}
-        self._aside: dict[AssetKey, list[SetAside]] = {}
-        self._records = 0
-        self._further: dict[AssetKey, int] = {}
-
-    def add(self, definition: Definition, time: int, value: float, code: int) -> None:
-        """Take a reading."""
-        key = definition.key
-        assert key is not None
-        self._readings.setdefault(key, []).append((time, definition.sensor, value))
-        self._qualities.setdefault(key, []).append(code)
-
-    def put_aside(self, row: int, definition: Definition | None, metric: Metric, reason: str) -> None:
-        """Set a metric aside."""
-        key = definition.key if definition is not None and definition.key is not None else self._asset
-        if self._records >= MOST_RECORDS:
-            self._further[key] = self._further.get(key, 0) + 1
-            return
-        self._records += 1
-        name = definition.name if definition is not None else _called(metric)
-        record = SetAside(row, _shown(name), reason, metric.raw[:RAW_BYTES])
-        self._aside.setdefault(key, []).append(record)
-
-    def items(self) -> list[Item]:
-        """Return all of it, and word of the assets that went silent."""
-        idle = [SourceIdle(key.tenant, key.asset, SOURCE, self.received_ns) for key in self.dead]
-        return [*self._batches(), *idle]
-
-    def _batches(self) -> Iterator[Batch]:
-        for key in {**self._readings, **self._aside, **self._further}:
-            readings, codes = self._readings.get(key, []), self._qualities.get(key, [])
-            for start in range(0, max(len(readings), 1), MOST_READINGS):
-                part = slice(start, start + MOST_READINGS)
-                yield self._batch(key, readings[part], codes[part], () if start else self._set_aside(key))
-
-    def _batch(
-        self, key: AssetKey, readings: list[tuple[int, str, float]], codes: list[int], aside: tuple[SetAside, ...]
-    ) -> Batch:
-        doubted = codes if any(code != _GOOD for code in codes) else None
-        return batch_of(key, SOURCE, readings, received_ns=self.received_ns, quality=doubted, set_aside=aside)
-
-    def _set_aside(self, key: AssetKey) -> tuple[SetAside, ...]:
-        records = self._aside.get(key, [])
-        if further := self._further.get(key, 0):
-            records = [*records, SetAside(-1, "", "more metrics set aside than are listed", b"", further)]
-        return tuple(records)
-
-
-def _called(metric: Metric) -> str:
-    return metric.name or ("" if metric.alias is None else f"alias {metric.alias}")
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace")[:128].decode("utf-8", "ignore")
