@@ -469,12 +469,15 @@ def test_a_primary_host_whose_presence_is_denied_says_it_again(broker: Broker) -
 
 @pytest.mark.system
 @pytest.mark.parametrize("qos", [0, 1])
-def test_what_a_node_kept_while_the_host_was_away_comes_in_once(broker: Broker, qos: int) -> None:
+def test_what_a_node_kept_while_the_host_was_away_comes_in_once(
+    broker: Broker, qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A ledger: what the node measured, against what came in, by sensor, time and value; the node is a process.
 
     The bus refuses in the middle. At QoS 0 nothing is under way then: nobody could send it again. A second passes
     between two values; a birth is as old as the newest one, and does not make those late that come behind it.
     """
+    monkeypatch.setattr(sparkplug_waiting, "HOLD_SECONDS", 10.0)
 
     async def scenario(process: Any) -> None:
         intake, health, start, count = Intake(), health_of("plant"), now_ms() - 1_000_000, 0

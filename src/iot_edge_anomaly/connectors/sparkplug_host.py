@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 
@@ -109,6 +110,7 @@ class SparkplugConnector:
             said = [(content, item) for item in taken.items]
             portions += _in_order(waiting, taken, said, self._last_ns, may_wait=message.qos == 0)
             read.append(taken)
+            await anyio.lowlevel.checkpoint()  # a large birth takes a while: others have their turn
         await store(intake, portions)
         self._memory, self._waiting = memory, waiting
         return read
