@@ -48,6 +48,30 @@ def test_a_full_inbox_holds_its_thread_until_it_is_closed() -> None:
     asyncio.run(scenario())
 
 
+def test_a_large_message_takes_several_places_and_one_beyond_all_room_takes_all() -> None:
+    async def scenario() -> None:
+        inbox: Inbox[str] = Inbox(4)
+        put: list[str] = []
+
+        def fill() -> None:
+            for message, places in (("small", 1), ("large", 3), ("huge", 100), ("last", 1)):
+                inbox.put(message, places)
+                put.append(message)
+
+        thread = threading.Thread(target=fill)
+        thread.start()
+        await until(lambda: put == ["small", "large"])
+        assert await inbox.take(1) == ["small"]
+        assert put == ["small", "large"]
+        assert await inbox.take(9) == ["large"]
+        await until(lambda: put == ["small", "large", "huge"])
+        assert await inbox.take(9) == ["huge"]
+        await asyncio.to_thread(thread.join, 10)
+        assert await inbox.take(9) == ["last"]
+
+    asyncio.run(scenario())
+
+
 def test_a_failure_is_raised_to_who_waits() -> None:
     async def scenario() -> None:
         inbox: Inbox[int] = Inbox(2)

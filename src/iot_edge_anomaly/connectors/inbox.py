@@ -16,19 +16,25 @@ class Inbox(Generic[Message]):
     def __init__(self, room: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._room = threading.Semaphore(room)
-        self._messages: deque[Message] = deque()
+        self._most = room
+        self._messages: deque[tuple[Message, int]] = deque()
         self._arrived = asyncio.Event()
         self._told = False
         self._closed = False
         self._is_reached = False
         self._failure: Exception | None = None
 
-    def put(self, message: Message) -> None:
-        """Leave a message; waits for room. After `close` it is dropped: nobody will acknowledge it."""
-        while not self._room.acquire(timeout=_LOOK_SECONDS):
-            if self._closed:
-                return
-        self._messages.append(message)
+    def put(self, message: Message, places: int = 1) -> None:
+        """Leave a message that takes up so many places; waits for room.
+
+        One that is larger than all the room gets all of it. After `close` it is dropped: nobody will acknowledge it.
+        """
+        places = min(places, self._most)
+        for _ in range(places):
+            while not self._room.acquire(timeout=_LOOK_SECONDS):
+                if self._closed:
+                    return
+        self._messages.append((message, places))
         self._tell()
 
     def reach(self) -> None:
@@ -55,8 +61,8 @@ class Inbox(Generic[Message]):
             raise self._failure
         taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
         if taken:
-            self._room.release(len(taken))
-        return taken
+            self._room.release(sum(places for _, places in taken))
+        return [message for message, _ in taken]
 
     def close(self) -> None:
         """Let go of a thread that waits for room."""

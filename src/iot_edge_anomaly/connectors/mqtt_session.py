@@ -18,6 +18,10 @@ FOREVER = 0xFFFFFFFF
 """How long a broker of MQTT 5 keeps a session; one of 3.1.1 decides for itself."""
 
 
+PLACE_BYTES = 65_536
+"""A message takes one place in an inbox, and one more for each of so many bytes: what waits is bounded either way."""
+
+
 def connect(client: Client, access: MqttAccess, *, clean: bool = False, keepalive: int = KEEPALIVE_SECONDS) -> None:
     """Connect; the broker keeps the session unless it is to be `clean`. Raises UnavailableError."""
     try:
@@ -64,7 +68,7 @@ def report_to(
         inbox.fail(UnavailableError(f"the MQTT broker is gone: {code}"))
 
     def arrived(_: Client, __: object, message: MQTTMessage) -> None:
-        inbox.put(message)
+        inbox.put(message, 1 + len(message.payload) // PLACE_BYTES)
 
     client.on_connect = connected
     client.on_subscribe = subscribed
