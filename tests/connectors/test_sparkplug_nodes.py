@@ -139,16 +139,22 @@ def test_what_is_kept_in_mind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sparkplug_nodes, "MOST_NODES", 3)
     monkeypatch.setattr(sparkplug_nodes, "MOST_METRICS", 5)
     monkeypatch.setattr(sparkplug_nodes, "MOST_DEVICES", 2)
-    memory = Memory()
-    for number in range(3):
-        memory.keep(NodeName("plant", str(number)), Node())
+    memory, small = Memory(), hear(Node(), SAID[Event.BIRTH]).node
+    for number in range(10):
+        memory.keep(NodeName("plant", str(number)), small if number < 3 else Node())
+        if number == 2:
+            memory.keep(NodeName("plant", "1"), asked(Node(), SECOND))
+    assert memory.of(NodeName("plant", "1")) == Node(), "the one without births made room"
+    memory.keep(NodeName("plant", "9"), small)
     with pytest.raises(RejectedError, match="more than 3 edge nodes"):
-        memory.of(NodeName("plant", "3"))
+        memory.keep(NodeName("plant", "one too many"), Node())
+    memory.keep(NodeName("plant", "2"), Node())
+    memory.keep(NodeName("plant", "9"), Node())
     memory.keep(NodeName("plant", "0"), alive())
     with pytest.raises(RejectedError, match="more than 5 metrics"):
-        memory.keep(NodeName("plant", "1"), alive())
+        memory.keep(NodeName("plant", "2"), alive())
     memory.keep(NodeName("plant", "0"), Node())
-    memory.keep(NodeName("plant", "1"), alive())
+    memory.keep(NodeName("plant", "2"), alive())
     with pytest.raises(RejectedError, match="more than 2 devices"):
         hear(alive(), Said(Verb.DBIRTH, "one too many", seq=2))
 

@@ -64,6 +64,7 @@ def test_one_broken_metric_spoils_no_other() -> None:
     assert (good.name, other.name) == ("a", "b")
     assert (broken.trouble, broken.raw) == ("it is no metric of Sparkplug B", b"\xff\xff\xff")
     assert nameless.trouble == "its name is no UTF-8"
+    assert read(metric("ä" * 5_000, 1.0)).name == "ä" * 400
 
 
 def test_fields_that_nobody_told_us_of_are_passed_over() -> None:

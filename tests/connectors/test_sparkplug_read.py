@@ -242,6 +242,7 @@ def test_times_are_of_the_metric_or_the_payload_or_the_receipt() -> None:
         ("spBv1.0/plant/NCMD/press-4", b"", "acme/unassigned", "none of Sparkplug B's"),
         ("spBv1.0/plant//press-4", b"", "acme/unassigned", "none of Sparkplug B's"),
         ("plant/DDATA", b"", "acme/unassigned", "none of Sparkplug B's"),
+        ("spBv1.0/plant/NDATA/" + "x" * 600, b"", "acme/unassigned", "more than 512"),
         (f"spBv1.0/plant/NDATA/{'x' * 300}", b"\x12\xff", "acme/unassigned", "no payload"),
     ],
 )

@@ -276,17 +276,23 @@ class Memory:
         return Memory({name: Node(asked_ns=node.asked_ns, asks=node.asks) for name, node in self._nodes.items()})
 
     def of(self, name: NodeName) -> Node:
-        """Return what is known of a node. Raises RejectedError when it is new and there is no room for it."""
-        node = self._nodes.get(name)
-        if node is None and len(self._nodes) >= MOST_NODES:
-            raise RejectedError(f"there are more than {MOST_NODES} edge nodes: name the groups to listen to")
-        return node or Node()
+        """Return what is known of a node."""
+        return self._nodes.get(name) or Node()
 
     def keep(self, name: NodeName, node: Node) -> None:
-        """Remember a node. Raises RejectedError when that is too much of metrics."""
+        """Remember a node. Raises RejectedError when that is too much of nodes or of metrics."""
         before = self._nodes.get(name)
         size = self._size + node.size - (before.size if before is not None else 0)
         if size > MOST_METRICS and node.size:
             raise RejectedError(f"the edge nodes have more than {MOST_METRICS} metrics: name the groups to listen to")
+        if before is None and len(self._nodes) >= MOST_NODES:
+            self._forget_one()
         self._nodes[name] = node
         self._size = size
+
+    def _forget_one(self) -> None:
+        """Make room: of nodes that only their names are known of, the first goes."""
+        empty = next((name for name, node in self._nodes.items() if not node.devices), None)
+        if empty is None:
+            raise RejectedError(f"there are more than {MOST_NODES} edge nodes: name the groups to listen to")
+        del self._nodes[empty]

@@ -14,6 +14,8 @@ from iot_edge_anomaly.core.errors import RejectedError
 
 MAX_BYTES = 4 << 20
 MAX_METRICS = 50_000
+MOST_NAME = 400
+"""Characters of a metric's name that are kept: no longer one can be a sensor, whatever part of it names the asset."""
 
 REBIRTH = "Node Control/Rebirth"
 BOOLEAN = 11
@@ -138,7 +140,7 @@ def rebirth_request(now_ms: int) -> bytes:
 def _metric(raw: bytes) -> Metric:
     try:
         metric = _Metric.FromString(raw)
-        name = metric.name.decode() if metric.HasField("name") else None
+        name = metric.name.decode()[:MOST_NAME] if metric.HasField("name") else None
         quality = _quality(metric.properties) if metric.HasField("properties") else None
     except DecodeError:
         return _broken(raw, "it is no metric of Sparkplug B")

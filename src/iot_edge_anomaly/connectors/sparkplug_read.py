@@ -38,6 +38,7 @@ from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.messages import Item, Quality
 from iot_edge_anomaly.core.names import AssetKey
 
+MOST_TOPIC = 512
 BD_SEQ = "bdSeq"
 _COMMANDS = ("Node Control/", "Device Control/")
 _MS = 1_000_000
@@ -73,7 +74,7 @@ class Taken(NamedTuple):
 def take(memory: Memory, names: Names, message: Message) -> Taken:
     """Return what becomes of a message, and remember what it says of its node."""
     try:
-        verb, sender = _sender(message.topic)
+        verb, sender = _sender(_bounded(message.topic))
     except RejectedError as error:
         return _set_aside(message, names.unassigned, str(error))
     try:
@@ -112,7 +113,7 @@ def _taken(memory: Memory, names: Names, message: Message, verb: Verb, sender: S
         heard.lost,
         heard.event is Event.OLD_DEATH,
         tense=_tense(before, verb, sender.device, payload),
-        is_of_all=verb in (Verb.NBIRTH, Verb.NDEATH),
+        is_of_all=heard.event in (Event.BIRTH, Event.DEATH),
     )
 
 
@@ -132,6 +133,12 @@ def _tense(before: Node, verb: Verb, device: str, payload: Payload) -> Tense:
 def _set_aside(message: Message, key: AssetKey, reason: str) -> Taken:
     batch = unusable(message.content, key, SOURCE, reason[:300], received_ns=message.received_ns)
     return Taken([batch], stranger=f"{message.topic[:200]}: {reason[:300]}")
+
+
+def _bounded(topic: str) -> str:
+    if len(topic) > MOST_TOPIC:
+        raise RejectedError(f"its topic is {len(topic)} characters long, more than {MOST_TOPIC}")
+    return topic
 
 
 @lru_cache(maxsize=16_384)
