@@ -35,7 +35,7 @@ def test_every_line_of_the_sample_may_be_uncommented() -> None:
     settings, problems = check(uncommented(), "sample.toml")
     assert problems == []
     (rule,) = settings.rules
-    assert msgspec.structs.replace(rule.settings, sensors={}) == DEFAULTS
+    assert msgspec.structs.replace(rule.settings, sensors={}, fused={}) == DEFAULTS
     assert [type(connector) for connector in settings.connectors] == list(CONNECTORS.values())
     assert [type(sink) for sink in settings.sinks] == list(SINKS.values())
 

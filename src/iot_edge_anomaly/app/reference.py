@@ -11,9 +11,14 @@ from msgspec import inspect as shapes
 
 from iot_edge_anomaly.app.settings import CONNECTORS, ENVIRONMENT_PREFIX, SINKS, TABLES, AssetTable
 from iot_edge_anomaly.core.toml import as_toml
-from iot_edge_anomaly.pipeline.settings import DEFAULTS, SensorSettings
+from iot_edge_anomaly.pipeline.settings import DEFAULTS, FusedSettings, SensorSettings
 
-SAMPLE_SENSOR = "flow"
+_BY_NAME: dict[str, type[msgspec.Struct]] = {
+    "asset.sensors.flow": SensorSettings,
+    "asset.fused.temperature": FusedSettings,
+}
+"""Tables of an asset that have a name, with one for an example."""
+
 _TABLES_BELOW = "tables, see below"
 _ENDLESS = 1e8
 """A bound as far out as this is there for the program, not for people."""
@@ -65,9 +70,8 @@ def sample() -> str:
     for header, kind, table in _typed():
         parts.append(f'# {_doc(table)}\n#{header}\n#type = "{kind}"\n{_sampled(entries(table))}')
         parts += [f"# {_doc(each)}\n#{name}\n{_sampled(entries(each))}" for name, each in _below(header, table)]
-    rule = [entry for entry in entries(AssetTable) if entry.key != "sensors"]
-    parts.append(f"# {_doc(AssetTable)}\n#[[asset]]\n{_sampled(rule)}")
-    parts.append(f"# {_doc(SensorSettings)}\n#[asset.sensors.{SAMPLE_SENSOR}]\n{_sampled(entries(SensorSettings))}")
+    parts.append(f"# {_doc(AssetTable)}\n#[[asset]]\n{_sampled(entries(AssetTable))}")
+    parts += [f"# {_doc(table)}\n#[{name}]\n{_sampled(entries(table))}" for name, table in _BY_NAME.items()]
     return "\n".join(parts)
 
 
@@ -95,8 +99,7 @@ def reference() -> str:
         parts.append(f'## `{header}` with `type = "{kind}"`\n\n{_doc(table)}\n\n{_tabled(entries(table))}')
         parts += [f"## `{name}`\n\n{_doc(each)}\n\n{_tabled(entries(each))}" for name, each in _below(header, table)]
     parts.append(f"## `[[asset]]`\n\n{_doc(AssetTable)}\n\n{_tabled(entries(AssetTable))}")
-    head = f"## `[asset.sensors.{SAMPLE_SENSOR}]`"
-    parts.append(f"{head}\n\n{_doc(SensorSettings)}\n\n{_tabled(entries(SensorSettings))}")
+    parts += [f"## `[{name}]`\n\n{_doc(table)}\n\n{_tabled(entries(table))}" for name, table in _BY_NAME.items()]
     return "\n".join(parts)
 
 
