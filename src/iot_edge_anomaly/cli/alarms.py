@@ -157,10 +157,11 @@ def feedback(
 
 async def _feedback(data_dir: Path, alarm_id: str, was_right: bool, note: str) -> None:
     async with opened(data_dir) as session:
-        await session.operations.feedback(session.who, await _asset_of(session, alarm_id), alarm_id, was_right, note)
+        await session.operations.feedback(session.who, await asset_of(session, alarm_id), alarm_id, was_right, note)
 
 
-async def _asset_of(session: Session, alarm_id: str) -> AssetKey:
+async def asset_of(session: Session, alarm_id: str) -> AssetKey:
+    """Return whose alarm it is. Raises RejectedError where there is none of this name."""
     found = await known_alarm(session.plant, session.records, alarm_id)
     if found is None:
         raise RejectedError(f"there is no alarm {alarm_id!r}; see: iot-edge-anomaly alarms")
@@ -189,4 +190,4 @@ def replay_alarm(alarm: AlarmId, as_json: AsJson = False, data_dir: DataDir = DA
 
 async def _replay(data_dir: Path, alarm_id: str) -> Replay:
     async with opened(data_dir) as session:
-        return await Replays(session.bus).replay(session.who, await _asset_of(session, alarm_id), alarm_id)
+        return await Replays(session.bus).replay(session.who, await asset_of(session, alarm_id), alarm_id)

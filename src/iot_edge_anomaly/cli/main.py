@@ -17,6 +17,7 @@ from iot_edge_anomaly.cli import (
     export,
     files,
     inspect,
+    lineage,
     reference,
     set_aside,
     sinks,
@@ -40,6 +41,7 @@ app = typer.Typer(
 system.add_to(app)
 inspect.add_to(app)
 alarms.add_to(app)
+lineage.add_to(app)
 assets.add_to(app)
 budget.add_to(app)
 stream.add_to(app)

@@ -1,4 +1,4 @@
-"""Alarms worked out again from what was sealed of them."""
+"""Alarms worked out again from what was sealed of them: do they come out the same, and where do they come from?"""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ from iot_edge_anomaly.bus.connection import Bus
 from iot_edge_anomaly.bus.models import models_in
 from iot_edge_anomaly.core.errors import RejectedError
 from iot_edge_anomaly.core.names import AssetKey
+from iot_edge_anomaly.operations.lineage import Lineage, lineage_of
 from iot_edge_anomaly.pipeline.step import AnomalyPipeline
 from iot_edge_anomaly.registry.artefact import unpack
 from iot_edge_anomaly.security.principal import Permission, Principal
@@ -32,12 +33,24 @@ class Replays:
         Raises ForbiddenError, UnavailableError, or RejectedError where nothing was sealed, saying why.
         """
         by.require(Permission.READ, key.tenant)
-        capsule = await self._sealed(alarm_id)
-        if (capsule.tenant, capsule.asset) != (key.tenant, key.asset):
-            raise RejectedError(f"{key} has no alarm {alarm_id!r}")
+        capsule = await self._of(key, alarm_id)
         async with self._turn:
             models = await asyncio.to_thread(models_in, capsule.models, unpack)
             return await asyncio.to_thread(replay, capsule, AnomalyPipeline(), models)
+
+    async def lineage(self, by: Principal, key: AssetKey, alarm_id: str) -> Lineage:
+        """Tell where an alarm that is known comes from; raises as `replay` does."""
+        by.require(Permission.READ, key.tenant)
+        capsule = await self._of(key, alarm_id)
+        async with self._turn:
+            models = await asyncio.to_thread(models_in, capsule.models, unpack)
+            return await asyncio.to_thread(lineage_of, capsule, models)
+
+    async def _of(self, key: AssetKey, alarm_id: str) -> Capsule:
+        capsule = await self._sealed(alarm_id)
+        if (capsule.tenant, capsule.asset) != (key.tenant, key.asset):
+            raise RejectedError(f"{key} has no alarm {alarm_id!r}")
+        return capsule
 
     async def _sealed(self, alarm_id: str) -> Capsule:
         deadline = time.monotonic() + self.patience_seconds
