@@ -49,8 +49,8 @@ def show_budget(
         told = {"fleet": found.fleet, "assets": found.assets, "feedback": judged, "promises": held}
         typer.echo(msgspec.json.encode(told))
         return
-    columns = ("asset", "promised a week", "judged wrong a week", "at most", "95 % of chance", "right", "what it says")
-    Console().print(table(columns, map(_shown, (*found.assets, found.fleet))))
+    columns = ("asset; figures a week", "promised", "wrong", "at most", "right")
+    Console().print(table(columns, map(_shown, (*found.assets, found.fleet)), show_lines=True))
     for promise in broken(held):
         typer.echo(f"{promise.key}: promise {promise.state}: {promise.words} that nobody called right")
     for one in judged[:20]:
@@ -77,13 +77,11 @@ async def _budget(data_dir: Path, weeks: int, prefix: str) -> tuple[Budget, list
 
 
 def _shown(line: BudgetLine) -> tuple[str, ...]:
-    spread = "" if line.interval is None else f"{line.interval.low:.2f} to {line.interval.high:.2f}"
+    spread = "" if line.interval is None else f" (95 %: {line.interval.low:.2f} to {line.interval.high:.2f} a week)"
     return (
-        "all, each" if line.key is None else str(line.key),
+        f"{'all, each' if line.key is None else line.key}\n{line.words}{spread}",
         f"{line.promised_per_week:.2f}",
         "" if line.wrong_per_week is None else f"{line.wrong_per_week:.2f}",
         "" if line.most_per_week is None else f"{line.most_per_week:.2f}",
-        spread,
         str(line.right),
-        line.words,
     )

@@ -6,9 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Return a table whose cells are plain text."""
-    made = Table(*columns)
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, show_lines: bool = False) -> Table:
+    """Return a table whose cells are plain text; `show_lines`: with a line between rows, where a row has several."""
+    made = Table(*columns, show_lines=show_lines)
     for row in rows:
         made.add_row(*map(Text, row))
     return made

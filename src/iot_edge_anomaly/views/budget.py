@@ -101,11 +101,23 @@ def _state(of: LearnedAlarms, allowed: float, limits: Interval) -> BudgetState:
     return BudgetState.TOO_EARLY
 
 
+def _span(weeks: float) -> str:
+    """Write how long was watched.
+
+    >>> _span(3.26), _span(0.4), _span(0.01)
+    ('3.3 weeks', '2.8 days', '1.7 hours')
+    """
+    if weeks >= 1.0:
+        return f"{weeks:.1f} weeks"
+    days = weeks * 7.0
+    return f"{days:.1f} days" if days >= 1.0 else f"{days * 24.0:.1f} hours"
+
+
 def _words(of: LearnedAlarms, allowed: float, weeks: float, state: BudgetState) -> str:
     if not of.watched_seconds:
         return f"{state}: no calibrated model has watched yet"
     counted = f"{of.wrong} judged wrong" + (f" and {of.unjudged} not judged" if of.unjudged else "")
-    text = f"{state}: {counted} in {weeks:.1f} weeks, {allowed:.1f} allowed"
+    text = f"{state}: {counted} in {_span(weeks)}, {f'{allowed:.1f}' if allowed >= 1.0 else f'{allowed:.2g}'} allowed"
     if state is not BudgetState.TOO_EARLY:
         return text
     if of.wrong + of.unjudged <= allowed:
