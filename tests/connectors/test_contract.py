@@ -15,6 +15,7 @@ from iot_edge_anomaly.connectors.csv_file import CsvSettings
 from iot_edge_anomaly.connectors.host import HostSettings
 from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusPoint, ModbusSettings
 from iot_edge_anomaly.connectors.mqtt import MqttSettings
+from iot_edge_anomaly.connectors.opcua import OpcUaBrowse, OpcUaSettings
 from iot_edge_anomaly.connectors.sparkplug import SparkplugSettings
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
@@ -40,6 +41,9 @@ SETTINGS: dict[str, Callable[[Path], msgspec.Struct]] = {
     ),
     "mqtt": lambda _: MqttSettings(host="192.0.2.1", topics=("plant/#",), tenant="acme"),
     "sparkplug": lambda _: SparkplugSettings(host="192.0.2.1", tenant="acme"),
+    "opcua": lambda _: OpcUaSettings(
+        url="opc.tcp://192.0.2.1:4840", security="None", browse=(OpcUaBrowse(asset="acme/site"),)
+    ),
 }
 
 

@@ -41,6 +41,12 @@ def test_several_sensors_are_read_as_one(tmp_path: Path) -> None:
     walked("redundant-sensors.md", tmp_path)
 
 
+def test_a_server_of_opc_ua(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here; run: apt-get install openssl")
+    walked("opcua.md", tmp_path, **{"4841": str(free_port())})
+
+
 def test_a_nats_server_elsewhere(tmp_path: Path) -> None:
     walked("remote-nats.md", tmp_path, **{"4333": str(free_port())})
 
