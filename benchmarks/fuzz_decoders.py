@@ -5,8 +5,9 @@
 
 Each decoder is fed by a coverage-guided fuzzer (atheris, libFuzzer) in a process of its own, two at a time, starting
 from inputs that it understands: bodies over HTTP, MQTT messages, Sparkplug B messages of one node in a row, answers of
-Modbus devices, messages of the streams. Each must end in readings that fit together or in a refusal that its connector
-knows; more than two seconds for one input is a hang, more than 1 GiB is a leak.
+Modbus devices, what servers of OPC UA say of changes, messages of the streams. Each must end in readings that fit
+together or in a refusal that its connector knows; more than two seconds for one input is a hang, more than 1 GiB is a
+leak.
 
 `--sabotage` fuzzes a decoder that forgets one case: it must be found.
 """
@@ -25,7 +26,7 @@ from benchmarks.results import write
 
 AT_ONCE = 2
 GRACE_SECONDS = 120
-NAMES = ("http", "mqtt", "sparkplug", "modbus", "stream")
+NAMES = ("http", "mqtt", "sparkplug", "modbus", "opcua", "stream")
 SABOTAGE = "sabotage"
 SEED = 73
 

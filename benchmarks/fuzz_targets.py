@@ -11,19 +11,27 @@ from typing import NamedTuple
 
 import atheris  # type: ignore[import-not-found]
 
-with atheris.instrument_imports(include=["iot_edge_anomaly"]):
+with atheris.instrument_imports(include=["iot_edge_anomaly", "asyncua.ua.ua_binary"]):
+    from asyncua import ua
+    from asyncua.ua.ua_binary import struct_to_binary
+
     from iot_edge_anomaly.bus.codec import decode_commit, decode_envelope, encode_items
     from iot_edge_anomaly.connectors.modbus_frames import HEADER, answer, question, take_frame
     from iot_edge_anomaly.connectors.modbus_numbers import reading_of, reading_of_bit
     from iot_edge_anomaly.connectors.modbus_plan import Request, plan
     from iot_edge_anomaly.connectors.modbus_settings import ModbusPoint
     from iot_edge_anomaly.connectors.mqtt import Received, read_message
+    from iot_edge_anomaly.connectors.opcua_buffer import CarefulBuffer
+    from iot_edge_anomaly.connectors.opcua_intake import told_of
+    from iot_edge_anomaly.connectors.opcua_messages import read_again, read_published
+    from iot_edge_anomaly.connectors.opcua_points import Point
+    from iot_edge_anomaly.connectors.opcua_values import Numbers, batches_of
     from iot_edge_anomaly.connectors.payload import decode_http
     from iot_edge_anomaly.connectors.sparkplug_names import BY_DEVICE, Names
     from iot_edge_anomaly.connectors.sparkplug_nodes import Memory
     from iot_edge_anomaly.connectors.sparkplug_read import Message, take
     from iot_edge_anomaly.connectors.topics import NamespaceTopics
-    from iot_edge_anomaly.core.errors import FatalError, RejectedError
+    from iot_edge_anomaly.core.errors import FatalError, RejectedError, UnavailableError
     from iot_edge_anomaly.core.messages import Batch, Item, Tick, batch_of
     from iot_edge_anomaly.core.names import AssetKey
 
@@ -85,6 +93,18 @@ def modbus(data: bytes) -> None:
         return
 
 
+def opcua(data: bytes) -> None:
+    """The answer of a server that is asked what changed, or to say so once more."""
+    for read in (lambda content: read_published(content).notification, lambda content: read_again(content, 5)):
+        try:
+            found = read(CarefulBuffer(data))
+        except UnavailableError:
+            continue
+        if found is not None:
+            told = [told_of(_POINT, value) for _, value in found.values]
+            _sound(batches_of(told, Numbers("opcua", 1), NOW_NS))
+
+
 def stream(data: bytes) -> None:
     """A message of the streams: damaged, or of another version."""
     for read in (lambda: decode_envelope(data, 1), lambda: decode_commit(data)):
@@ -131,6 +151,22 @@ def _answers() -> tuple[bytes, ...]:
     return tuple(found)
 
 
+_POINT = Point(ua.NodeId(ua.Int32(1), ua.Int16(2)), AssetKey("acme", "s/p"), "flow")
+
+
+def _changes() -> tuple[bytes, ...]:
+    """Return sound answers: one of changes, one that a subscription has ended, one of changes that comes once more."""
+    values = (1.5, True, [1, 2, 3], "text", b"bytes", [[1.0], [2.0]], None)
+    items = [ua.MonitoredItemNotification(ClientHandle=n, Value=ua.DataValue(v)) for n, v in enumerate(values, 1)]
+    found = []
+    for data in (ua.DataChangeNotification(items), ua.StatusChangeNotification()):
+        told, again = ua.PublishResponse(), ua.RepublishResponse()
+        for message in (told.Parameters.NotificationMessage, again.NotificationMessage):
+            message.SequenceNumber, message.NotificationData = 5, [data]
+        found += [bytes(struct_to_binary(told)), bytes(struct_to_binary(again))]
+    return tuple(found)
+
+
 _ROWS = (
     b'{"asset": "acme/s/p", "source": "plc", "epoch": "1", "sequence": 42, '
     b'"rows": [{"time": "2026-11-24T06:00:00Z", "a": 1.5}]}'
@@ -156,6 +192,7 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "modbus": Target(modbus, _answers()),
+    "opcua": Target(opcua, _changes()),
     "stream": Target(stream, (encode_items(_ITEMS), encode_items(_ITEMS[1:]))),
     SABOTAGE: Target(sabotage, (b"\x42\x00\x00\x00",)),
 }

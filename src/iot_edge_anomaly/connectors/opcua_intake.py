@@ -122,7 +122,7 @@ class OpcUaConnector:
             if not 0 <= number < len(subscription.points):
                 STRANGERS.emit()
                 continue
-            one = _told(subscription.points[number], value)
+            one = told_of(subscription.points[number], value)
             overflown += has_overflown(one.status)
             if self._newest.is_news(one):
                 told.append(one)
@@ -166,7 +166,7 @@ def _too_large(batch: Batch, why: str) -> Batch:
     )
 
 
-def _told(point: Point, value: Any) -> Told:
+def told_of(point: Point, value: Any) -> Told:
     """Return what a DataValue of the library says."""
     status = 0 if value.StatusCode is None else int(value.StatusCode.value)
     at = time_of(value.SourceTimestamp, value.ServerTimestamp)
