@@ -23,12 +23,12 @@ from modbus_readings import (  # type: ignore[import-not-found]
     values,
     words,
 )
-from modbus_servers import Content, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 from structlog.testing import capture_logs
 
 from iot_edge_anomaly.connectors import modbus_poll
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.observability.metrics import REGISTRY
+from modbus_servers import Content, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,6 @@ from modbus_readings import (  # type: ignore[import-not-found]
     values,
     words,
 )
-from modbus_servers import Proxy, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 from structlog.testing import capture_logs
 
 from free_ports import free_port  # type: ignore[import-not-found]
@@ -32,6 +31,7 @@ from iot_edge_anomaly.connectors.modbus_settings import ModbusDevice, ModbusSett
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.errors import UnavailableError
 from iot_edge_anomaly.observability.health import State
+from modbus_servers import Proxy, Server, Speaker, frame, registers_for  # type: ignore[import-not-found]
 
 SHORT = 0.3
 """A deadline that a test can wait for."""

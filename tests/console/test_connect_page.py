@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from seen import LOOKS, grave_faults, looked_at  # type: ignore[import-not-found
 from whole_system import WholeSystem  # type: ignore[import-not-found]
 
 from free_ports import free_port  # type: ignore[import-not-found]
+from iot_edge_anomaly.console.connect.written import PROTOCOLS
 from iot_edge_anomaly.security.devices import devices
 from iot_edge_anomaly.security.principal import Permission, Principal, owner
+from modbus_servers import Server  # type: ignore[import-not-found]
 
 pytestmark = [pytest.mark.system, pytest.mark.server]
 
@@ -142,6 +145,46 @@ def test_a_file_is_looked_at_and_then_read(system: WholeSystem, page: Page, tmp_
     expect(page.locator(".arrivals .row", has_text="acme/site-1/pump-8")).to_be_visible(timeout=20_000)
 
 
+def test_a_modbus_device_is_written_down_line_by_line_and_read(system: WholeSystem, page: Page, tmp_path: Path) -> None:
+    with Server(tmp_path, {1: {"input": {0: struct.pack(">f", 12.5)}}}).start() as plc:
+        go(page, system, "/connect?by=written")
+        tables = page.get_by_label("Its tables")
+        expect(tables).to_have_value(re.compile('type = "modbus"'))
+        written = f"""[[connector]]
+type = "modbus"
+host = "127.0.0.1"
+port = {plc.port}
+
+[[connector.devices]]
+unit = 1
+asset = "acme/line-5/plc-1"
+seconds = 0.2
+points = [{{ sensor = "flow", kind = "inptu", address = 0, type = "float32" }}]
+"""
+        tables.fill(written)
+        expect(page.locator(".problems")).to_contain_text("line 10")
+        expect(page.get_by_role("button", name="Save and connect")).to_be_disabled()
+        tables.fill(written.replace("inptu", "input"))
+        expect(page.locator(".problems li")).to_have_count(0)
+        assert grave_faults(page) == []
+        page.get_by_role("button", name="Save and connect").click()
+        expect(page.get_by_text(re.compile(r"modbus-\d is up; \d+ values came in"))).to_be_visible(timeout=20_000)
+        expect(page.locator(".arrivals .row", has_text="acme/line-5/plc-1")).to_be_visible(timeout=20_000)
+    assert f"port = {plc.port}" in (system.data_dir / "console.toml").read_text()
+
+
+def test_each_protocol_begins_with_an_example_that_can_be_read(system: WholeSystem, page: Page) -> None:
+    go(page, system, "/connect?by=written")
+    for kind, title in PROTOCOLS.items():
+        page.get_by_label("Protocol", exact=True).select_option(title)
+        expect(page.get_by_label("Its tables")).to_have_value(re.compile(f'type = "{kind}"'))
+        expect(page.locator(".problems li")).to_have_count(0)
+        expect(page.get_by_role("button", name="Save and connect")).to_be_enabled()
+    go(page, system, "/connect?by=written", ADA)
+    expect(page.get_by_text("only who may configure all may connect")).to_be_visible()
+    expect(page.get_by_role("button", name="Save and connect")).to_have_count(0)
+
+
 def test_where_no_broker_is_the_page_says_so_and_offers_nothing_to_save(system: WholeSystem, page: Page) -> None:
     go(page, system, "/connect?by=broker", ADA)
     page.get_by_label("Port").fill("70000")
@@ -179,7 +222,7 @@ def test_phone_and_desktop_light_and_dark_keep_nobody_out(
     system: WholeSystem, page: Page, scheme: str, size: str
 ) -> None:
     go(page, system, "/connect")
-    for way in ("MQTT device", "Your own broker", "HTTP", "CSV file"):
+    for way in ("MQTT device", "Your own broker", "HTTP", "Modbus, OPC UA, Sparkplug", "CSV file"):
         with looked_at(page, scheme, size):
             page.get_by_role("link", name=way).click()
             expect(page.locator(".walk .form").first).to_be_visible()

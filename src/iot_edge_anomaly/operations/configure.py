@@ -196,7 +196,8 @@ def require_connector(by: Principal, connector: msgspec.Struct, tenant: str) -> 
     if by.tenants == EVERY_TENANT:
         return
     if not isinstance(connector, MqttSettings) or connector.ca_file is not None:
-        raise ForbiddenError(f"a file of this machine needs access to all tenants; {by.name!r} has it to some")
+        said = "it reads files of this machine, or may bring in readings of any tenant"
+        raise ForbiddenError(f"this connector needs access to all tenants: {said}; {by.name!r} has it to some")
     if connector.tenant != tenant:
         raise ForbiddenError(f"{by.name!r} must name the tenant that all assets of this broker belong to")
 

@@ -32,7 +32,6 @@ class Saving:
         self._visit = visit
         self._backstage = backstage
         self._wanted = wanted
-        self._before: frozenset[str] = frozenset()
         with box("card", "section").props('aria-label="Save"') as self._card:
             text("h2", "Save")
             text("p", f"This is added to {FILE} in the data folder and taken into use at once.", "hint")
@@ -59,7 +58,7 @@ class Saving:
             difference_lines(difference(before, after))
 
     async def _on_save(self) -> None:
-        self._before = frozenset(one.name for one in read_health(self._backstage.data_dir))
+        before = known_connectors(self._backstage)
         try:
             wanted = self._wanted()
             await self._backstage.configure.add(
@@ -70,22 +69,28 @@ class Saving:
             return
         show(self._card, wanted=False)
         with self._after:
-            self._show_saved(wanted)
+            show_started(self._visit, self._backstage, before, wanted.tenant)
 
-    def _show_saved(self, wanted: Wanted) -> None:
-        with box("card", "section").props('aria-label="Connector"'):
-            text("h2", "Saved")
-            state = text("p", "The connector is being started …", "state").props("role=status")
-        Arrivals(self._visit, self._backstage, wanted.tenant)
 
-        def update() -> None:
-            new = [one for one in read_health(self._backstage.data_dir) if one.name not in self._before]
-            for one in new:
-                said = f"{one.name} is {one.state}; {one.readings} values came in, {one.set_aside} were set aside"
-                state.text = f"{said}. {one.last_error}" if one.last_error else said
+def known_connectors(backstage: Backstage) -> frozenset[str]:
+    """Return the names of the connectors that there are."""
+    return frozenset(one.name for one in read_health(backstage.data_dir))
 
-        self._visit.every(BEAT_SECONDS, update)
-        ui.run_javascript("window.scrollTo({top: document.body.scrollHeight})")
+
+def show_started(visit: Visit, backstage: Backstage, before: frozenset[str], tenant: str) -> None:
+    """Show how connectors do that were not there before, and what comes in of a tenant."""
+    with box("card", "section").props('aria-label="Connector"'):
+        text("h2", "Saved")
+        state = text("p", "The connector is being started …", "state").props("role=status")
+    Arrivals(visit, backstage, tenant)
+
+    def update() -> None:
+        for one in (one for one in read_health(backstage.data_dir) if one.name not in before):
+            said = f"{one.name} is {one.state}; {one.readings} values came in, {one.set_aside} were set aside"
+            state.text = f"{said}. {one.last_error}" if one.last_error else said
+
+    visit.every(BEAT_SECONDS, update)
+    ui.run_javascript("window.scrollTo({top: document.body.scrollHeight})")
 
 
 def _as_saved(wanted: Wanted) -> msgspec.Struct:

@@ -10,6 +10,7 @@ from iot_edge_anomaly.console.connect.broker import ConnectBroker
 from iot_edge_anomaly.console.connect.csv_file import ConnectCsv
 from iot_edge_anomaly.console.connect.http_api import ConnectHttp
 from iot_edge_anomaly.console.connect.listener import ConnectListener
+from iot_edge_anomaly.console.connect.written import ConnectWritten
 from iot_edge_anomaly.console.elements import box, text
 from iot_edge_anomaly.console.shell import PageSpec, Visit
 from iot_edge_anomaly.security.principal import Permission
@@ -29,6 +30,13 @@ WAYS = (
     Way("listener", "MQTT device", "It publishes to the listener built into this system.", "sensors", ConnectListener),
     Way("broker", "Your own broker", "Mosquitto, HiveMQ, EMQX, a gateway: read along there.", "hub", ConnectBroker),
     Way("http", "HTTP", "A program or PLC gateway posts JSON or MessagePack.", "http", ConnectHttp),
+    Way(
+        "written",
+        "Modbus, OPC UA, Sparkplug",
+        "A PLC, a server, an edge node: from an example.",
+        "factory",
+        ConnectWritten,
+    ),
     Way("csv", "CSV file", "History from a file, read once.", "description", ConnectCsv),
 )
 
