@@ -71,6 +71,8 @@ class LivePump:
         self._stored: list[Envelope] = []
         self._rows_a_step, self._reload, self._on_change = rows_a_step, reload, on_change
         self._mode = np.nan
+        self.hold_answers = False
+        self._held: list[FitRequest] = []
         self.key = KEY
         self.sent = 0
         self.outcomes: list[AssetOutcome] = []
@@ -94,6 +96,15 @@ class LivePump:
         if self._reload:
             self.reload()
         for request in [outcome.fit_request for outcome in said if outcome.fit_request is not None]:
+            if self.hold_answers:
+                self._held.append(request)
+            else:
+                self._answer(request)
+
+    def answer_held(self) -> None:
+        """Let the trainer answer what it was asked meanwhile."""
+        self.hold_answers = False
+        for request in self._held:
             self._answer(request)
 
     def reload(self) -> None:

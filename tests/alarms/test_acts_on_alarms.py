@@ -43,7 +43,7 @@ def test_a_sensor_that_falls_silent_alone_is_its_own_alarm() -> None:
     assert book.alarms["silence:flow"].reason == "no reading from flow for 61 s"
     assert tick(book, 62, temperature=62) == []
     assert tick(book, 63, flow=63, temperature=63) == [(63, "return", "silence:flow")]
-    assert book.allows_learning
+    assert book.allows_learning()
 
 
 def test_an_asset_that_falls_silent_as_a_whole_is_one_alarm() -> None:
@@ -122,7 +122,7 @@ def test_what_begins_while_shelved_is_raised_when_the_shelving_ends() -> None:
     book = AlarmBook()
     assert shelve(book, HIGH, 0, until=100) == [(0, "shelve", HIGH)]
     assert after(book, rows_of(start=2, temperature=[90.0] * 5)) == []
-    assert not book.allows_learning
+    assert not book.allows_learning()
     assert tick(book, 100, 100, 100) == [(100, "release-normal", HIGH)]
     assert after(book, rows_of(start=101, temperature=[90.0])) == [(101, "raise", HIGH)]
 
@@ -142,7 +142,7 @@ def test_maintenance_hides_what_stands_raises_nothing_and_ends_by_itself() -> No
     book = AlarmBook()
     after(book, rows_of(temperature=[90.0]))
     assert maintain(book, 1, until=100) == [(1, "remove-from-service", HIGH)]
-    assert not book.allows_learning
+    assert not book.allows_learning()
     assert after(book, rows_of(start=2, score=[9.0] * 9, flow=[0.0] * 9, temperature=[99.0] * 9, stuck=[9.0] * 9)) == []
     assert tick(book, 99) == []
     assert tick(book, 100, 100, 100) == [(100, "release-active", HIGH)]
@@ -156,7 +156,7 @@ def test_maintenance_can_be_ended_by_hand() -> None:
     maintain(book, 1, until=100)
     after(book, rows_of(start=2, temperature=[60.0] * 3))
     assert maintain(book, 10, until=0) == [(10, "release-normal", HIGH)]
-    assert book.allows_learning
+    assert book.allows_learning()
 
 
 def test_shelving_that_ends_during_maintenance_stays_out_of_sight() -> None:
@@ -179,15 +179,15 @@ def test_shelving_outlasts_maintenance() -> None:
 
 def test_nothing_is_learned_while_score_or_limit_alarms_hold_seen_or_not() -> None:
     book = AlarmBook()
-    assert book.allows_learning
+    assert book.allows_learning()
     after(book, rows_of(score=[2.0] * 2))
-    assert not book.allows_learning
+    assert not book.allows_learning()
     acknowledge(book)
-    assert not book.allows_learning
+    assert not book.allows_learning()
     shelve(book, "score", 9, until=99)
-    assert not book.allows_learning
+    assert not book.allows_learning()
     after(book, rows_of(start=10, score=[0.0] * 3))
-    assert book.allows_learning
+    assert book.allows_learning()
 
 
 def test_the_new_normal_lays_the_learned_alarm_to_rest_but_no_limit() -> None:

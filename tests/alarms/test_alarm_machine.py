@@ -132,7 +132,7 @@ class AlarmMachine(RuleBasedStateMachine):
     @invariant()
     def learning_is_allowed_only_in_peace(self) -> None:
         grave = [alarm for alarm in self.book.alarms.values() if alarm.condition.startswith(GRAVE)]
-        assert self.book.allows_learning == (
+        assert self.book.allows_learning() == (
             not self.book.is_in_maintenance and not any(alarm.is_active for alarm in grave)
         )
 

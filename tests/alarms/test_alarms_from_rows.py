@@ -113,7 +113,7 @@ def test_a_stuck_sensor_is_an_alarm_of_low_priority_that_lets_the_asset_learn() 
     book = AlarmBook()
     (event,) = on_rows(book, KEY, rows_of(stuck=[0.0, 45.0, 46.0]), SETTINGS)
     assert (event.reason, event.priority) == ("flow has read exactly 10 m³/h for 45 s", Priority.LOW)
-    assert book.allows_learning
+    assert book.allows_learning()
     assert [event for _, event, _ in after(book, rows_of(start=3, stuck=[0.0] * 3))] == ["return"]
 
 

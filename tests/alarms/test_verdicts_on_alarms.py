@@ -149,10 +149,10 @@ def test_what_was_called_wrong_does_not_come_again_but_what_is_well_above_does()
 def test_an_alarm_that_stands_is_over_with_the_word_that_it_was_wrong() -> None:
     book = AlarmBook()
     (raised,) = on_rows(book, KEY, rows_of(score=[1.2] * 4), SETTINGS)
-    assert not book.allows_learning
+    assert not book.allows_learning()
     (said,) = call(book, raised, was_right=False, second=5)
     assert (said.event, said.alarm_id, said.time_ns) == ("return", raised.alarm_id, 5 * NS)
-    assert book.allows_learning
+    assert book.allows_learning()
     assert after(book, rows_of(start=5, score=[1.2] * 9)) == []
     assert after(book, rows_of(start=14, score=[1.3] * 2)) == [(15, "re-raise", "score")]
 

@@ -38,7 +38,9 @@ def test_its_example() -> None:
         ([1.0, 5.0, NAN], Choice.PRIORITY, 1.0, True),
         ([1.0, 5.0, NAN], Choice.MEDIAN, 1.0, True),
         ([float("inf"), 1.0, 1.2], Choice.PRIORITY, 1.0, False),
-        ([1.0, 5.0, 9.0], Choice.WEIGHTED, 5.0, True),
+        ([1.0, 5.0, 9.0], Choice.WEIGHTED, 1.0, True),
+        ([1.0, 1.2, 5.0, 5.2], Choice.MEDIAN, 1.0, True),
+        ([1.0, 1.2, 1.4, 5.2], Choice.MEDIAN, 1.2, True),
     ],
 )
 def test_what_is_read_of_one_row(row: list[float], choice: Choice, value: float, is_conflict: bool) -> None:
@@ -61,12 +63,30 @@ def test_one_row_of_noise_costs_no_vote() -> None:
     assert read([[1.0, 1.1, 9.0], *[[1.0, 1.1, 1.2]] * 20] * 5).has_vote.all()
 
 
-def test_without_a_vote_it_cannot_take_the_quantity_with_it() -> None:
-    """Two that drift together do not outvote the one that is trusted, once they have lost their votes one by one."""
-    rows = [[1.0, 1.1, 1.2]] * 10 + [[1.0, 1.1, 9.0]] * 10 + [[1.0, 9.0, 9.1]] * 10
+def test_where_voters_do_not_settle_it_all_that_are_there_are_asked() -> None:
+    """One that lost its vote and is right again sides with one of two that disagree, and regains its trust."""
+    rows = [[1.0, 1.1, 9.0]] * 10 + [[1.0, 1.1, 1.2]] * 50 + [[9.0, 1.1, 1.2]] * 200
     found = read(rows)
-    assert found.value[-1] == 1.0
-    assert found.is_conflict[-1]
+    assert np.abs(found.value - 1.1).max() < 0.11
+    assert found.has_vote[-1].tolist() == [False, True, True]
+
+
+def test_a_lone_voter_that_is_wrong_does_not_win_for_ever() -> None:
+    rows = [[10.0, 15.0, 20.0]] * 3 + [[10.0, 15.0, 10.0]] * 300
+    after, found = read_as_one(
+        [Trust(0.3, has_vote=False), Trust(), Trust(0.3, has_vote=False)], np.array(rows), Choice.MEDIAN, 1.0
+    )
+    assert found.value[3:].tolist() == [10.0] * 300
+    assert found.is_conflict[3]
+    assert not found.is_conflict[-1]
+    assert [trust.has_vote for trust in after] == [True, False, True]
+
+
+def test_two_against_two_cost_nobody_its_vote() -> None:
+    after, found = read_as_one([Trust()] * 4, np.array([[1.0, 1.1, 5.0, 5.1]] * 50), Choice.MEDIAN, 1.0)
+    assert found.value.tolist() == [1.0] * 50
+    assert found.is_conflict.all()
+    assert all(trust.has_vote for trust in after)
 
 
 def test_two_that_disagree_keep_their_trust_and_the_first_is_followed() -> None:

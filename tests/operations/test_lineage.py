@@ -64,6 +64,16 @@ def usual(second: int) -> Batch:
 
 def lineages(items: Sequence[Item], checkpoint: int = 5, with_model: bool = True) -> dict[str, Lineage]:
     """The lineages of all alarms that were raised, sealed with the state after so many messages."""
+    capsules, models = sealed(items, checkpoint, with_model)
+    return {capsule.alarm.condition: lineage_of(capsule, models) for capsule in capsules}
+
+
+def sealed_score(items: Sequence[Item]) -> tuple[Capsule, dict[str, Detector]]:
+    capsules, models = sealed(items, 5, True)
+    return next(capsule for capsule in capsules if capsule.alarm.condition == "score"), models
+
+
+def sealed(items: Sequence[Item], checkpoint: int, with_model: bool) -> tuple[list[Capsule], dict[str, Detector]]:
     models: dict[str, Detector] = {DIGEST: unpack(MODEL)}
     control: list[Item] = [PlantConfigured("v9", pack_rules((AssetRule("acme/*", SETTINGS),)), T0)]
     control += [ModelActivated(KEY.tenant, KEY.asset, DIGEST, T0)] if with_model else []
@@ -71,16 +81,15 @@ def lineages(items: Sequence[Item], checkpoint: int = 5, with_model: bool = True
     pipeline = AnomalyPipeline()
     state, _ = pipeline.step(pipeline.new_state(), envelopes[:checkpoint], models)
     dump = pipeline.dump(state)
-    found = {}
+    found = []
     for number in range(checkpoint, len(envelopes)):
         state, outcomes = pipeline.step(state, [envelopes[number]], models)
         for alarm in (alarm for outcome in outcomes for alarm in outcome.alarms if alarm.event == "raise"):
             inputs = inputs_of(KEY, envelopes[checkpoint:], envelopes[-1].seq)
-            capsule = Capsule(
-                WHOLE, 3, KEY.tenant, KEY.asset, dump.shared, dump.assets[KEY], inputs, {DIGEST: MODEL}, alarm
+            found.append(
+                Capsule(WHOLE, 3, KEY.tenant, KEY.asset, dump.shared, dump.assets[KEY], inputs, {DIGEST: MODEL}, alarm)
             )
-            found[alarm.condition] = lineage_of(capsule, models)
-    return found
+    return found, models
 
 
 def cells(found: Lineage) -> dict[str, Cell]:
@@ -154,6 +163,32 @@ def test_a_reading_that_waited_at_the_checkpoint_is_known_without_its_number() -
     reading = cells(found)["flow"].reading
     assert reading is not None
     assert (reading.source, reading.sequence, reading.value) == ("plc", -1, 20.0)
+
+
+def test_what_was_refused_late_or_a_repeat_is_no_origin() -> None:
+    """Only what was taken in can be what a value is: not what was refused, came late, or came again."""
+    rows: list[Item] = [sent(second, {"flow": 10.0, "pressure": 3.0}) for second in range(12)]
+    rows += [sent(second, {"flow": 20.0}) for second in range(12, 15)]
+    at_ns = T0 + 12 * NS
+    bad = batch_of(KEY, "plc", [(at_ns, "pressure", 99.0)], received_ns=at_ns, sequence=500, epoch=7, quality=[0])
+    nan = sent(12, {"pressure": float("nan")}, "hmi")
+    again = sent(12, {"flow": 7.0})
+    late = sent(40, {"flow": 55.0}, shift_ns=-28 * NS)
+    found = lineages([*rows[:12], bad, nan, *rows[12:13], again, *rows[13:], late], with_model=False)["limit:flow:H"]
+    flow, pressure = cells(found)["flow"], cells(found)["pressure"]
+    assert flow.reading is not None
+    assert (flow.how, flow.value, flow.reading.value, flow.reading.sequence) == ("read", 20.0, 20.0, 12)
+    assert (pressure.how, pressure.value, pressure.since_ns) == ("held", 3.0, T0 + 11 * NS)
+
+
+def test_an_alarm_that_does_not_come_out_again_is_not_explained() -> None:
+    items = [*map(usual, range(20)), *(sent(second, {"flow": 6.0, "pressure": 3.4}) for second in range(20, 40))]
+    capsule, models = sealed_score(items)
+    with pytest.raises(RejectedError, match="was not sealed with it"):
+        lineage_of(msgspec.structs.replace(capsule, models={}), {})
+    other = msgspec.structs.replace(capsule.alarm, alarm_id="Aother")
+    with pytest.raises(RejectedError, match="does not come out again"):
+        lineage_of(msgspec.structs.replace(capsule, alarm=other), models)
 
 
 def test_silence_has_no_row() -> None:

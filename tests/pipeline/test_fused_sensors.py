@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iot_edge_anomaly.core.errors import ConfigError
-from iot_edge_anomaly.core.messages import Batch, batch_of
+from iot_edge_anomaly.core.messages import Batch, PlantConfigured, Tick, batch_of
 from iot_edge_anomaly.pipeline.fused import fused_rows
 from iot_edge_anomaly.pipeline.settings import (
     AssetRule,
     AssetSettings,
     FusedSettings,
     SensorSettings,
+    contradictions,
     pack_rules,
     settings_for,
     unpack_rules,
@@ -193,7 +194,7 @@ def test_one_that_is_declared_later_is_a_new_sensor_and_is_learned() -> None:
         ({"t": {"of": ["t_a"], "tolerance": 1.0}}, "two different sensors"),
         ({"t": {"of": ["t_a", "t_a"], "tolerance": 1.0}}, "two different sensors"),
         ({"t": {"of": ["t", "t_a"], "tolerance": 1.0}}, "which is made"),
-        ({"t": {"of": ["t_a", "t_b"], "tolerance": 1.0}, "u": {"of": ["t", "t_c"], "tolerance": 1.0}}, "which is made"),
+        ({"shift": {"of": ["t_a", "t_b"], "tolerance": 1.0}}, "a calendar of shifts is"),
         ({"t": {"of": ["t_a", "t_b"], "tolerance": 0.0}}, "> 0"),
         ({"t": {"of": ["t_a", "t_b"]}}, "tolerance"),
         ({"t": {"of": ["t_a", "t_b"], "tolerance": 1.0, "choice": "mean"}}, "choice"),
@@ -203,6 +204,51 @@ def test_one_that_is_declared_later_is_a_new_sensor_and_is_learned() -> None:
 def test_what_cannot_be_made_is_refused(made: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         unpack_rules(msgspec.json.encode([{"match": "*", "settings": {"fused": made}}]))
+
+
+def test_rules_that_contradict_each_other_are_merged_and_the_later_one_wins() -> None:
+    """What is wrong in one rule is told by `config check`; two that were right each must never stop a step."""
+    of_made = FusedSettings(of=("t", "t_c"), tolerance=1.0)
+    rules = (AssetRule("*", SETTINGS), AssetRule("acme/*", AssetSettings(fused={"u": of_made})))
+    live = Bearing(SETTINGS)
+    live.rules = rules
+    live.step([PlantConfigured("v2", pack_rules(rules), T0)])
+    live.send(bearing(50))
+    assert np.isfinite(live.column("t")).all()
+    np.testing.assert_array_equal(live.column("u"), live.column("t_c"))
+    assert [key for key, _ in contradictions(settings_for(KEY, rules))] == ["fused"]
+
+
+def test_what_is_made_is_neither_silent_nor_stuck() -> None:
+    watched = msgspec.structs.replace(SETTINGS, silence_seconds=30.0, stuck_seconds=60.0, fused={})
+    live = Bearing(watched)
+    live.step([batch_of(KEY, "plc", [(T0, "t", 50.0)], received_ns=T0, epoch=0, sequence=0)])
+    live.configure(msgspec.structs.replace(watched, fused=SETTINGS.fused))
+    live.send(bearing(200))
+    now_ns = T0 + live.sent * NS
+    live.step([Tick(now_ns - NS), Tick(now_ns)])
+    assert [event.condition for event in live.events if event.condition.endswith(":t")] == []
+
+
+def test_one_that_is_declared_while_a_model_is_asked_for_is_learned_all_the_same() -> None:
+    live = Bearing(msgspec.structs.replace(SETTINGS, fused={}), rows_a_step=1)
+    live.hold_answers, before = True, live.rules
+    live.send(bearing(310))
+    live.configure(SETTINGS)
+    live.send(bearing(20))
+    after, live.rules = live.rules, before  # the trainer read the rules as they were when it was asked
+    live.answer_held()
+    live.rules = after
+    live.send(bearing(600))
+    assert [request.why for request in live.requests] == ["first model", "new sensor"]
+
+
+def test_there_is_room_for_what_is_made_however_many_sensors_are_sent() -> None:
+    live = Bearing()
+    readings = [(T0, f"s{number}", 1.0) for number in range(6000)]
+    live.step([batch_of(KEY, "plc", readings, received_ns=T0, epoch=0, sequence=1)])
+    live.send(bearing(5))
+    assert "t" in live._state.assets[KEY].sensors
 
 
 def test_rules_come_back_and_later_ones_win_by_name() -> None:

@@ -23,7 +23,10 @@ from iot_edge_anomaly.core.messages import Item, NewNormal
 from iot_edge_anomaly.core.outcomes import FitRequest
 from iot_edge_anomaly.detection.inside import season_of
 from iot_edge_anomaly.detection.season import DAY, WEEK, SeasonRule
-from iot_edge_anomaly.pipeline.settings import AssetRule, pack_rules, unpack_rules
+from iot_edge_anomaly.pipeline import learning
+from iot_edge_anomaly.pipeline.profile import profile_of
+from iot_edge_anomaly.pipeline.settings import AssetRule, SensorSettings, contradictions, pack_rules, unpack_rules
+from iot_edge_anomaly.pipeline.state import Asset
 from iot_edge_anomaly.registry.artefact import unpack
 from state_pump import KEY  # type: ignore[import-not-found]
 
@@ -144,8 +147,8 @@ def test_a_sensor_that_appears_while_the_season_is_awaited_does_not_wait_for_it(
 def test_rows_that_are_not_calm_do_not_shorten_what_is_watched() -> None:
     """The first and the last row that may be learned from are as far apart as it takes, whatever lies between."""
     values = plant(6, sundays=False)
-    values[200:260, 1] += 60.0
-    live = LiveClockPlant(BY_DAY)
+    values[200:260, 1] += 160.0
+    live = LiveClockPlant(msgspec.structs.replace(BY_DAY, sensors={"flow": SensorSettings(high_limit=150.0)}))
     live.send(values)
     season = live.requests[-1]
     assert season.why == "season"
@@ -153,7 +156,65 @@ def test_rows_that_are_not_calm_do_not_shorten_what_is_watched() -> None:
     learned = np.zeros(len(values), bool)
     for start, end in season.spans:
         learned[(start - MONDAY) // STEP_NS : (end - MONDAY) // STEP_NS + 1] = True
-    assert not learned[206:255].any()
+    assert not learned[200:260].any()
+
+
+@pytest.mark.parametrize("begin", [43, 50, 60])
+def test_before_the_season_is_known_no_score_pages_and_nights_are_learned_as_well(begin: int) -> None:
+    """A model of a morning finds each night odd: that must neither be an alarm nor keep nights from being learned."""
+    live = LiveClockPlant(msgspec.structs.replace(BY_DAY, learn_rows=60))
+    live.sent = begin
+    at = MONDAY + (np.arange(8 * DAY_ROWS) + begin) * STEP_NS
+    live.send(rows(at, load(at, sundays=False)))
+    assert whys(live) == ["first model", "season"]
+    season = live.requests[1]
+    assert sum(end - start for start, end in season.spans) > 0.95 * 2 * DAY_NS
+    assert live.raised == []
+    assert (live.score[-3 * DAY_ROWS :] > 1).mean() < 0.01
+
+
+def test_one_that_knows_its_season_keeps_it_while_a_new_sensor_is_learned() -> None:
+    live = LiveClockPlant(BY_DAY)
+    live.send(ROWS[:500])
+    begin = live.sent
+    values = plant(4, begin / DAY_ROWS, sundays=False)
+    for first in range(0, len(values), 25):
+        live.step([live._batch(line, {"speed": line[0] * 1500.0}) for line in values[first : first + 25].tolist()])
+    assert whys(live) == ["first model", "season", "new sensor"]
+    assert live.requests[-1].season == "day"
+    assert season_of(unpack(live.artefacts[-1])) == SeasonRule(DAY)
+    assert "speed" in unpack(live.artefacts[-1]).sensors
+
+
+def test_many_short_runs_still_reach_from_end_to_end() -> None:
+    """Where something breaks in every other row, the first and the last run are kept, and the shortest within go."""
+    asset = Asset(KEY, profile_of(KEY, (AssetRule("*", BY_DAY),), ""))
+    learning.begin(asset, 1, learning.SEASON)
+    at = times(3)
+    may_learn = np.arange(len(at)) % 2 == 0
+    asked = [
+        learning.learn(asset, at[row : row + 1], may_learn[row : row + 1], np.full(1, np.nan), row)
+        for row in range(len(at))
+    ]
+    (request,) = [one for one in asked if one is not None]
+    assert span_ns(request) == 2 * DAY_NS
+    assert len(request.spans) <= learning.MOST_SPANS + 1
+
+
+def test_what_stands_still_for_longer_than_a_day_is_not_given_up_while_a_week_is_learned() -> None:
+    asset = Asset(KEY, profile_of(KEY, (AssetRule("*", msgspec.structs.replace(PLAIN, season=WEEK)),), ""))
+    asset.add_sensors(["flow"])
+    asset.channels.heard_ns[:] = MONDAY
+    for why, is_given_up in ((learning.SEASON, False), (learning.FIRST_MODEL, True)):
+        learning.begin(asset, 1, why)
+        assert learning.is_abandoned(asset, MONDAY + 3 * DAY_NS) == is_given_up
+
+
+def test_a_method_that_learns_no_seasons_gathers_none_and_one_rule_that_says_so_is_a_mistake() -> None:
+    odd = msgspec.structs.replace(BY_DAY, detector="coldstart")
+    assert [key for key, _ in contradictions(odd)] == ["season"]
+    assert profile_of(KEY, (AssetRule("*", odd),), "").season is None
+    assert profile_of(KEY, (AssetRule("*", BY_DAY),), "").season == SeasonRule(DAY)
 
 
 @pytest.mark.parametrize(("said", "problem"), [({"season": "year"}, "season"), ({"time_zone": "Mars"}, "Mars")])

@@ -9,12 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clock_plant import DAY_ROWS, MONDAY, NS, PLAIN, STEP_NS, LiveClockPlant, rows, times  # type: ignore[import-not-found]
+from iot_edge_anomaly.app.settings import check as check_file
 from iot_edge_anomaly.core.errors import ConfigError
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, RowQuality
 from iot_edge_anomaly.detection.inside import knows_states
-from iot_edge_anomaly.pipeline.settings import AssetRule, pack_rules, unpack_rules
+from iot_edge_anomaly.pipeline.profile import profile_of
+from iot_edge_anomaly.pipeline.settings import (
+    AssetRule,
+    AssetSettings,
+    SensorSettings,
+    contradictions,
+    pack_rules,
+    unpack_rules,
+)
 from iot_edge_anomaly.pipeline.shifts import DAYS, SHIFT, Shifts, check, with_shift
 from iot_edge_anomaly.registry.artefact import unpack
+from state_pump import KEY  # type: ignore[import-not-found]
 
 EARLY, LATE = "mon-fri 06:00-14:00", "mon-fri 14:00-22:00"
 TWO = Shifts((EARLY, LATE))
@@ -100,13 +110,26 @@ def test_by_the_clocks_of_a_time_zone() -> None:
 
 
 def test_a_sensor_and_a_calendar_cannot_both_tell() -> None:
-    packed = msgspec.json.encode([{"match": "*", "settings": {"shifts": [EARLY], "state_sensor": "mode"}}])
-    with pytest.raises(ConfigError, match="give one of them"):
-        unpack_rules(packed)
+    both = AssetSettings(shifts=(EARLY,), state_sensor="mode")
+    assert list(contradictions(both)) == [
+        ("shifts", "shifts and state_sensor say the same thing in two ways: give one of them")
+    ]
+    text = f'[[asset]]\nmatch = "acme/*"\nstate_sensor = "mode"\nshifts = ["{EARLY}"]\n'
+    (problem,) = check_file(text, "plant.toml")[1]
+    assert (problem.line, problem.key) == (4, "asset.shifts")
     with pytest.raises(ConfigError, match="already"):
         with_shift(("flow", SHIFT), np.zeros((1, 2)), np.zeros(1))
     rules = (AssetRule("*", DECLARED),)
     assert unpack_rules(pack_rules(rules)) == rules
+
+
+@pytest.mark.parametrize("first", ["sensor", "calendar"])
+def test_of_a_sensor_and_a_calendar_in_two_rules_the_later_one_tells(first: str) -> None:
+    rules = [AssetRule("*", AssetSettings(state_sensor="mode")), AssetRule("*", AssetSettings(shifts=(EARLY,)))]
+    profile = profile_of(KEY, tuple(rules if first == "sensor" else rules[::-1]), "")
+    assert profile.states is not None
+    assert profile.states.sensor == (SHIFT if first == "sensor" else "mode")
+    assert (profile.states.shifts is None) == (first == "calendar")
 
 
 # --- in the pipeline
@@ -156,6 +179,12 @@ def test_the_early_shift_at_the_speed_of_the_late_one_is_an_alarm(live: LiveCloc
     raised = [event for event in other.events if event.event == "raise"]
     assert [event.condition for event in raised] == ["score"]
     assert raised[0].time_ns >= MONDAY + fault.start * STEP_NS
+
+
+def test_a_shift_that_lasts_is_not_stuck() -> None:
+    live = LiveClockPlant(msgspec.structs.replace(DECLARED, sensors={"*": SensorSettings(stuck_seconds=1800.0)}))
+    live.send(plant(1))
+    assert [event.condition for event in live.events if event.condition.startswith("stuck:shift")] == []
 
 
 def test_another_calendar_is_learned_anew_and_none_as_well() -> None:

@@ -73,11 +73,14 @@ class AlarmBook(msgspec.Struct, array_like=True):
         """Whether the asset is being worked on."""
         return self.maintenance_until_ns > 0
 
-    @property
-    def allows_learning(self) -> bool:
-        """Whether what is seen now may be taken for normal: score and limits are quiet, nobody works on the asset."""
+    def allows_learning(self, ignored: str = "") -> bool:
+        """Tell whether what is seen now may be taken for normal: score and limits are quiet, nobody works on the asset.
+
+        `ignored`: a condition that does not count.
+        """
         return not self.is_in_maintenance and not any(
-            alarm.is_active and alarm.condition.startswith(_GRAVE) for alarm in self.alarms.values()
+            alarm.is_active and alarm.condition.startswith(_GRAVE) and alarm.condition != ignored
+            for alarm in self.alarms.values()
         )
 
     def open_alarms(self) -> list[Alarm]:

@@ -23,7 +23,7 @@ from iot_edge_anomaly.core.names import sensor_name
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.gateway.settings import GatewaySettings
 from iot_edge_anomaly.historian.settings import HistorySettings
-from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings
+from iot_edge_anomaly.pipeline.settings import AssetRule, AssetSettings, contradictions
 from iot_edge_anomaly.sinks.catalog import CATALOG as SINK_CATALOG
 from iot_edge_anomaly.sinks.settings import SinkSettings
 from iot_edge_anomaly.views.settings import ViewsSettings
@@ -248,6 +248,8 @@ class _Reader:
         if read.detector not in (None, *DETECTORS):
             text = f"there is no detector {read.detector!r}{suggestion(str(read.detector), DETECTORS)}"
             self._report(Fault((*place, "detector"), text))
+        for key, text in contradictions(read):
+            self._report(Fault((*place, key), text))
         self._see_whether_names_match(place, read.match)
         said = {name: getattr(read, name) for name in AssetSettings.__struct_fields__}
         said["state_sensor"] = self._state_sensor((*place, "state_sensor"), read.state_sensor)

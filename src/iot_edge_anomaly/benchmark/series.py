@@ -17,11 +17,14 @@ from iot_edge_anomaly.benchmark.sketch import ScoreLine, Sketch, score_line, ske
 from iot_edge_anomaly.benchmark.suites import Series, Split, load
 from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.core.errors import FatalError
-from iot_edge_anomaly.detection import by_state_model
+from iot_edge_anomaly.detection import by_state_model, seasonal_model
 from iot_edge_anomaly.detection.catalog import DETECTORS
 from iot_edge_anomaly.training.fit_file import WEEK_SECONDS
 
-METHODS = (*(name for name in DETECTORS if name != by_state_model.NAME), *PEERS)
+BY_THE_WAY = (by_state_model.NAME, seasonal_model.NAME)
+"""Methods that are *linear* where nobody tells states or times, as in a suite."""
+
+METHODS = (*(name for name in DETECTORS if name not in BY_THE_WAY), *PEERS)
 """Without a state sensor, which the labelled series have not, by-state is linear."""
 
 CHUNK_ROWS = 4096

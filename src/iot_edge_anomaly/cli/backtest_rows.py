@@ -24,7 +24,7 @@ from iot_edge_anomaly.historian.sql import EVER_NS, NEVER_NS
 from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.profile import Profile, profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule
-from iot_edge_anomaly.pipeline.shifts import with_shift
+from iot_edge_anomaly.pipeline.shifts import SHIFT, with_shift
 from iot_edge_anomaly.training.gather import LONGEST_STEP
 from iot_edge_anomaly.views.rules import read_rules
 
@@ -93,7 +93,7 @@ def source_of(
     """
     if not is_file(what):
         if told != NOTHING_TOLD:
-            option = "--state-sensor" if told.states else "--season"
+            option = "--season" if told.states is None else "--shift" if told.states.shifts else "--state-sensor"
             raise ConfigError(f"{option} is for files; for an asset it stands in its settings")
         return _of_history(_asset(what), chosen, config, data_dir)
     if config is not None:
@@ -127,8 +127,20 @@ def _of_history(key: AssetKey, chosen: Range, config: Path | None, data_dir: Pat
     since_ns, until_ns = chosen.read(times)
     past = _past(history_folder(existing(data_dir)), key, since_ns, until_ns, times)
     rules = load(config).rules if config is not None else asyncio.run(_rules_in_force(data_dir))
-    profile = profile_of(key, rules, "").for_sensors(past.sensors)
+    profile = profile_of(key, rules, "")
+    past = _by_this_calendar(past, profile)
+    profile = profile.for_sensors(past.sensors)
     return Source(str(key), past, times, profile, _notes(profile))
+
+
+def _by_this_calendar(past: Past, profile: Profile) -> Past:
+    """Work the shifts out as the asset has them now; what history holds may be of another calendar, or of none."""
+    if profile.states is None or profile.states.shifts is None:
+        return past
+    others = [number for number, sensor in enumerate(past.sensors) if sensor != SHIFT]
+    sensors, values = tuple(past.sensors[number] for number in others), past.values[:, others]
+    sensors, values = with_shift(sensors, values, profile.states.shifts.at(past.time_ns))
+    return past._replace(sensors=sensors, values=values)
 
 
 def _past(folder: Path, key: AssetKey, since_ns: int, until_ns: int, times: Times) -> Past:

@@ -57,7 +57,7 @@ def declared(
         return StateRule(SHIFT, _states(judged), round(settle_seconds * NS), calendar)
     if not sensor:
         if judged is not None:
-            raise ConfigError("--judged-states says nothing without --state-sensor: which column tells the state?")
+            raise ConfigError("--judged-states says nothing without --state-sensor or --shift: what tells the state?")
         return None
     return StateRule(sensor, _states(judged), round(settle_seconds * NS))
 

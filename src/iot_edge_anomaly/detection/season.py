@@ -73,7 +73,7 @@ class Season:
         found = np.zeros((len(clock), self.daily.shape[-1]))
         for length, lines in zip(PARTS[self.rule.length], (self.daily, self.weekly), strict=False):
             bins, place = _places(clock, CYCLES[length])
-            found += lines[bins, 0] + lines[bins, 1] * place
+            found += lines[bins, 0] + lines[bins, 1] * place[:, None]
         return found
 
 
@@ -88,24 +88,25 @@ def learn_season(
     seen_ns = _seen_ns(time_ns)
     if seen_ns < rule.least_ns:
         raise ValueError(
-            f"rows of {seen_ns / NS / 86_400:.1f} days: to learn what a {rule.length} is like takes "
-            f"{LEAST_PERIODS} of them, better 4"
+            f"rows of {seen_ns / NS / 86_400:.1f} days: to learn what a {rule.length} is like takes {LEAST_PERIODS}"
         )
     _, period = np.unique((clock + MONDAY_NS) // (cycle.seconds * NS), return_inverse=True)
-    known = np.isfinite(rows) if measured is None else np.isfinite(rows) & measured
-    counts = np.maximum(known.sum(axis=0), 1)
-    largest = np.abs(np.where(known, rows, 0.0)).max(axis=0)
-    unit = np.where(largest > 0, largest, 1.0)
-    rest = np.where(known, rows, 0.0) / unit
-    rest = np.where(known, rest - rest.sum(axis=0) / counts, 0.0)
-    explained, parts = np.zeros(rows.shape), []
-    for length in PARTS[rule.length]:
-        lines, told = _learn(rest, known, clock, period, CYCLES[length])
-        rest = np.where(known, rest - told, 0.0)
-        explained += told
-        parts.append(lines * unit)
-    daily, weekly = [*parts, np.zeros((0, 2, rows.shape[1]))][:2]
-    return Season(rule, daily, weekly), explained * unit
+    sensors = rows.shape[1]
+    lines = {length: np.zeros((CYCLES[length].bins, 2, sensors)) for length in PARTS[rule.length]}
+    explained = np.zeros(rows.shape)
+    for number in range(sensors):  # one by one: lessons of weeks are large
+        known = np.flatnonzero(np.isfinite(rows[:, number])) if measured is None or measured[number] else period[:0]
+        if len(known):
+            unit = float(np.abs(rows[known, number]).max()) or 1.0
+            rest = rows[known, number] / unit
+            rest -= rest.mean()
+            for length, of_length in lines.items():
+                found, told = _learn(rest, clock[known], period[known], CYCLES[length])
+                rest -= told
+                of_length[..., number] = found * unit
+                explained[known, number] += told * unit
+    daily, weekly = [*lines.values(), np.zeros((0, 2, sensors))][:2]
+    return Season(rule, daily, weekly), explained
 
 
 def _seen_ns(time_ns: NDArray[np.int64]) -> int:
@@ -115,24 +116,20 @@ def _seen_ns(time_ns: NDArray[np.int64]) -> int:
 
 
 class _Sums(NamedTuple):
-    """Of the rows of each period and bin (p, b, k): how many, sums of places, values, their squares and products."""
+    """Of the rows of each period and bin (p, b): how many, sums of places, values, their squares and products."""
 
-    rows: NDArray[np.float64]
-    places: NDArray[np.float64]
-    values: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    products: NDArray[np.float64]
+    rows: Matrix
+    places: Matrix
+    values: Matrix
+    squares: Matrix
+    products: Matrix
 
     def whole(self) -> "_Sums":
-        """Return the sums over all periods."""
+        """Return the sums (b,) over all periods."""
         return _Sums(*(part.sum(axis=0) for part in self))
 
-    def without(self, period: int) -> "_Sums":
-        """Return the sums over all periods but one."""
-        return _Sums(*(part.sum(axis=0) - part[period] for part in self))
-
-    def lines(self) -> NDArray[np.float64]:
-        """Return lines (b, 2, k) by least squares; where no row was seen, level ones between those around it."""
+    def lines(self) -> Matrix:
+        """Return lines (b, 2) of sums (b,) by least squares; where no row was seen, level ones as around it."""
         seen = self.rows >= 1.0
         count = np.where(seen, self.rows, 1.0)
         rise = (count * self.products - self.places * self.values) / (
@@ -143,52 +140,50 @@ class _Sums(NamedTuple):
 
 
 def _learn(
-    rest: Matrix, known: NDArray[np.bool_], clock: NDArray[np.int64], period: NDArray[np.intp], cycle: Cycle
-) -> tuple[NDArray[np.float64], Matrix]:
-    """Return lines (b, 2, k) of all periods, and what those of the other periods say of each row (n, k)."""
+    rest: NDArray[np.float64], clock: NDArray[np.int64], period: NDArray[np.intp], cycle: Cycle
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return the lines (b, 2) of one sensor over all periods, and what the other periods say of each row (n,)."""
     bins, place = _places(clock, cycle)
-    periods = int(period.max()) + 1
-    shape = (periods, cycle.bins, rest.shape[1])
-    cell, there = period * cycle.bins + bins, known.astype(float)
-    parts = (there, place * there, rest, place**2 * there, place * rest)
-    sums = _Sums(*(_gathered(cell, part, shape) for part in parts))
-    trust = _trust(sums.values, sums.rows)
-    others = np.stack([sums.without(number).lines() for number in range(periods)])
+    shape = (int(period.max()) + 1, cycle.bins)
+    cell = period * cycle.bins + bins
+    parts = (np.ones(len(rest)), place, rest, place**2, place * rest)
+    sums = _Sums(
+        *(np.asarray(np.bincount(cell, part, shape[0] * shape[1]), np.float64).reshape(shape) for part in parts)
+    )
+    trust, whole = _trust(sums.values, sums.rows), sums.whole()
+    others = np.stack(
+        [
+            _Sums(*(all_ - own[number] for all_, own in zip(whole, sums, strict=True))).lines()
+            for number in range(shape[0])
+        ]
+    )
     told = others[period, bins, 0] + others[period, bins, 1] * place
-    return sums.whole().lines() * trust, told * trust
+    return whole.lines() * trust, told * trust
 
 
-def _places(clock: NDArray[np.int64], cycle: Cycle) -> tuple[NDArray[np.int64], Matrix]:
-    """Return the bin of each time (n,), and where in it that is (n, 1): from -1/2 to 1/2."""
+def _places(clock: NDArray[np.int64], cycle: Cycle) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the bin of each time (n,), and where in it that is (n,): from -1/2 to 1/2."""
     bin_ns = cycle.seconds * NS // cycle.bins
     bins, past = np.divmod((clock + MONDAY_NS) % (cycle.seconds * NS), bin_ns)
-    place: Matrix = np.asarray(past / bin_ns, np.float64)[:, None]
-    return bins, place - 0.5
+    return bins, np.asarray(past / bin_ns - 0.5, np.float64)
 
 
-def _gathered(cell: NDArray[np.intp], values: Matrix, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    size = shape[0] * shape[1]
-    columns = [np.bincount(cell, column, size) for column in values.T]
-    return np.asarray(np.stack(columns, axis=1), np.float64).reshape(shape)
-
-
-def _trust(values: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much of a profile (k,) is more than chance, by how far periods (p, b, k) agree about it."""
+def _trust(values: Matrix, rows: Matrix) -> float:
+    """Return how much of a profile is more than chance, by how far periods (p, b) agree about it."""
     seen = rows >= 1.0
     profile = np.where(seen, values / np.where(seen, rows, 1.0), 0.0)
     count = seen.sum(axis=0)
     mean = profile.sum(axis=0) / np.maximum(count, 1)
     spread = np.where(seen, (profile - mean) ** 2, 0.0).sum(axis=0)
     is_told = count >= 2
-    noise = np.where(is_told, spread / np.maximum(count - 1, 1) / np.maximum(count, 1), 0.0).sum(axis=0)
-    power = np.where(is_told, mean**2, 0.0).sum(axis=0)
-    return np.where(power > noise, 1.0 - noise / np.where(power > noise, power, 1.0), 0.0)
+    noise = float(np.where(is_told, spread / np.maximum(count - 1, 1) / np.maximum(count, 1), 0.0).sum())
+    power = float(np.where(is_told, mean**2, 0.0).sum())
+    return 1.0 - noise / power if power > noise else 0.0
 
 
-def _filled(level: Matrix, seen: NDArray[np.bool_]) -> Matrix:
-    """Return levels (b, k); where nothing was seen, what lies between its neighbours around the clock."""
-    bins = np.arange(len(level))
-    for column in np.flatnonzero(seen.any(axis=0) & ~seen.all(axis=0)).tolist():
-        there = np.flatnonzero(seen[:, column])
-        level[:, column] = np.interp(bins, there, level[there, column], period=len(level))
-    return level
+def _filled(level: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return levels (b,); where nothing was seen, what lies between its neighbours around the clock."""
+    if seen.all() or not seen.any():
+        return level
+    there = np.flatnonzero(seen)
+    return np.asarray(np.interp(np.arange(len(level)), there, level[there], period=len(level)), np.float64)

@@ -1,9 +1,9 @@
 """Several sensors read one quantity: which of them is believed, and what is read. Row by row, pure.
 
-What most of those that are trusted read is what is so: their median. Whoever is farther from it than the tolerance is
-left out of that row and loses trust; who agrees regains it, more slowly. A sensor that has lost it has no vote, until
-it has agreed for long. Of two that disagree nobody knows which is right: the one that comes first is followed, both
-keep their trust, and the row is in conflict, as it is where nobody is left to trust.
+What most of those read that have a vote is what is so: their median, if more than half of them lie around it. Where
+they do not settle it, all that are there are asked, those without a vote too. Whoever is farther from the median than
+the tolerance is left out of that row and loses trust; who agrees regains it, more slowly. Where nobody can tell (of two
+that disagree either may be right) the first is followed, all keep their trust, and the row is in conflict.
 """
 
 from collections.abc import Sequence
@@ -90,17 +90,31 @@ def _judged(
 ) -> tuple[list[int], bool, tuple[Trust, ...]]:
     """Return who is followed in a row, whether there is a conflict, and what is thought of each after it."""
     voters = [number for number in there if trusts[number].has_vote]
-    is_conflict = not voters
-    voters = voters or there
-    middle = median(line[number] for number in voters)
-    if len(voters) == 2 and abs(line[voters[0]] - line[voters[1]]) > tolerance:
-        return voters[:1], True, trusts  # who of them is right, nobody knows
+    middle = _settled(line, voters, len(there), tolerance)
+    if middle is None:
+        middle = _settled(line, there, len(there), tolerance)
+    if middle is None:
+        return (voters or there)[:1], True, trusts
     off = {number for number in there if abs(line[number] - middle) > tolerance}
-    agree = [number for number in voters if number not in off]
     after = list(trusts)
     for number in there:
         after[number] = _after(trusts[number], abs(line[number] - middle) / tolerance, is_off=number in off)
-    return agree or voters[:1], is_conflict or any(number in off for number in voters), tuple(after)
+    agree = [number for number in voters if number not in off] or [number for number in there if number not in off]
+    return agree, not voters or any(number in off for number in voters), tuple(after)
+
+
+def _settled(line: list[float], asked: list[int], there: int, tolerance: float) -> float | None:
+    """Return the median of those who are asked, if more than half of them lie around it; None: they do not settle it.
+
+    One alone settles it only where nobody else is there. Two agree that are no farther apart than the tolerance.
+    """
+    if not asked or (len(asked) == 1 and there > 1):
+        return None
+    values = [line[number] for number in asked]
+    middle = median(values)
+    near = tolerance / 2.0 if len(asked) == 2 else tolerance
+    around = sum(abs(value - middle) <= near for value in values)
+    return float(middle) if 2 * around > len(asked) else None
 
 
 def _after(trust: Trust, distance: float, *, is_off: bool) -> Trust:

@@ -4,7 +4,6 @@ All of it is worked out from the alarm's capsule, so it holds when the readings 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -15,9 +14,10 @@ from iot_edge_anomaly.bus.capsule import BROKEN, Capsule
 from iot_edge_anomaly.bus.codec import decode_envelope
 from iot_edge_anomaly.component.detector import Detector
 from iot_edge_anomaly.core.errors import RejectedError
-from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, Envelope, Quality
+from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, Envelope, Quality, SourceIdle
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import AlarmEvent, AssetOutcome, Notice, Rows
+from iot_edge_anomaly.pipeline.kept import Kept, kept_readings
 from iot_edge_anomaly.pipeline.settings import DEFAULTS, AssetSettings
 from iot_edge_anomaly.pipeline.shifts import SHIFT
 from iot_edge_anomaly.pipeline.state import LONG_AGO_NS, Asset
@@ -109,12 +109,11 @@ class Lineage(msgspec.Struct, frozen=True):
 class _Run(NamedTuple):
     """What was known before, what the steps concluded of the asset up to the alarm, and the asset after.
 
-    `held_since`: when each sensor was read last. `waited`: readings whose cell was not closed yet; their numbers were
-    not kept.
+    `held_since`: when each sensor was read last. `kept`: the readings of it that were taken in.
     """
 
     held_since: Mapping[str, int]
-    waited: Sequence[tuple[str, Reading]]
+    kept: Sequence[tuple[str, Reading]]
     outcomes: Sequence[AssetOutcome]
     after: Asset | None
 
@@ -124,12 +123,16 @@ def lineage_of(capsule: Capsule, models: Mapping[str, Detector]) -> Lineage:
     try:
         with np.errstate(all="ignore"):
             return _lineage(capsule, models)
+    except RejectedError:
+        raise
     except BROKEN as error:
         raise RejectedError(f"the capsule of alarm {capsule.alarm.alarm_id} is damaged: {error}") from error
 
 
 def _lineage(capsule: Capsule, models: Mapping[str, Detector]) -> Lineage:
     key, alarm = AssetKey(capsule.tenant, capsule.asset), capsule.alarm
+    if alarm.model and alarm.model not in capsule.models:
+        raise RejectedError(f"the model {alarm.model} of alarm {alarm.alarm_id} was not sealed with it")
     envelopes = [decode_envelope(data, seq) for seq, data in capsule.inputs]
     batches = [item for one in envelopes for item in one.items if isinstance(item, Batch) and item.key == key]
     run = _worked_out(capsule, key, envelopes, models)
@@ -146,9 +149,9 @@ def _lineage(capsule: Capsule, models: Mapping[str, Detector]) -> Lineage:
         tuple(_sources(batches)),
         int(rows.times()[row]) if rows else 0,
         float(rows.scores()[row]) if rows else 0.0,
-        tuple(_cells(rows, row, batches, run, settings)) if rows else (),
+        tuple(_cells(rows, row, run, settings)) if rows else (),
         tuple(notice for outcome in run.outcomes for notice in outcome.notices),
-        _facts(alarm.model, read_manifest(capsule.models[alarm.model])) if alarm.model in capsule.models else None,
+        _facts(alarm.model, read_manifest(capsule.models[alarm.model])) if alarm.model else None,
         run.after.profile.version if run.after else alarm.configuration,
         _not_default(settings),
     )
@@ -162,22 +165,49 @@ def _worked_out(capsule: Capsule, key: AssetKey, envelopes: Sequence[Envelope], 
         state = pipeline.load(capsule.shared, {key: capsule.state} if capsule.state is not None else {})
     before = state.assets.get(key)
     held = dict(zip(before.sensors, before.channels.last_ns.tolist(), strict=True)) if before else {}
-    waited = list(_waiting(before)) if before else []
     outcomes: list[AssetOutcome] = []
-    wanted = (capsule.alarm.alarm_id, capsule.alarm.event)
+    wanted, is_out = (capsule.alarm.alarm_id, capsule.alarm.event), False
     for envelope in envelopes:
         state, said = pipeline.step(state, [envelope], models)
         outcomes += (outcome for outcome in said if outcome.key == key)
         if any((event.alarm_id, event.event) == wanted for outcome in said for event in outcome.alarms):
+            is_out = True
             break
-    return _Run(held, waited, outcomes, state.assets.get(key))
+    if not is_out:
+        raise RejectedError(
+            f"alarm {capsule.alarm.alarm_id} does not come out again from what was sealed of it, so nothing can be "
+            "told of where it comes from; see replay-alarm"
+        )
+    after = state.assets.get(key)
+    kept = list(_kept(capsule, key, envelopes, after)) if after else []
+    return _Run(held, kept, outcomes, after)
 
 
-def _waiting(asset: Asset) -> Iterator[tuple[str, Reading]]:
-    names, waiting = list(asset.sources), asset.waiting
-    for columns in zip(waiting.time_ns, waiting.sensor, waiting.value, waiting.source, strict=True):
-        for at_ns, sensor, value, source in zip(*(column.tolist() for column in columns), strict=True):
-            yield asset.sensors[sensor], Reading(names[source], 0, UNNUMBERED, at_ns, value, int(Quality.GOOD))
+def _kept(
+    capsule: Capsule, key: AssetKey, envelopes: Sequence[Envelope], after: Asset
+) -> Iterator[tuple[str, Reading]]:
+    """Yield the readings that were taken in, with their sensors; those from before the checkpoint have no number."""
+    pipeline = AnomalyPipeline()
+    asset = Asset(key, after.profile.for_sensors(()))
+    if capsule.shared is not None and capsule.state is not None:
+        asset = pipeline.load(capsule.shared, {key: capsule.state}).assets[key]
+    items = (item for envelope in envelopes for item in envelope.items)
+    own = (item for item in items if isinstance(item, Batch | SourceIdle) and (item.tenant, item.asset) == _pair(key))
+    for kept in kept_readings(asset, own):
+        batch = kept.batch
+        epoch, number = (0, UNNUMBERED) if batch is None else (batch.epoch, batch.sequence)
+        quality = int(Quality.GOOD) if batch is None else _quality(batch, kept)
+        yield kept.sensor, Reading(kept.source, epoch, number, kept.time_ns, kept.value, quality)
+
+
+def _pair(key: AssetKey) -> tuple[str, str]:
+    return key.tenant, key.asset
+
+
+def _quality(batch: Batch, kept: Kept) -> int:
+    sensor = batch.sensors.index(kept.sensor)
+    same = (batch.sensor_indices() == sensor) & (batch.times() == kept.time_ns) & (batch.values() == kept.value)
+    return int(batch.qualities()[int(np.flatnonzero(same)[0])])
 
 
 def _row_of(outcomes: Sequence[AssetOutcome], alarm: AlarmEvent) -> tuple[Rows | None, int]:
@@ -209,14 +239,14 @@ def _sources(batches: Sequence[Batch]) -> Iterator[SourceRange]:
         )
 
 
-def _cells(rows: Rows, row: int, batches: Sequence[Batch], run: _Run, settings: AssetSettings) -> Iterator[Cell]:
+def _cells(rows: Rows, row: int, run: _Run, settings: AssetSettings) -> Iterator[Cell]:
     """Yield each value of a row with its origin, those first that have the largest share of the score."""
     at_ns, grid_ns = int(rows.times()[row]), rows.grid_ns or 1
     values, expected = rows.values()[row].tolist(), rows.expectations()[row].tolist()
     share = rows.contributions()[row].astype(np.float64)
     share /= float(share.sum()) or 1.0
-    read = _latest(run.waited, batches, at_ns, at_ns + grid_ns)
-    earlier = _latest(run.waited, batches, LONG_AGO_NS, at_ns)
+    read = _latest(run.kept, at_ns, at_ns + grid_ns)
+    earlier = _latest(run.kept, LONG_AGO_NS, at_ns)
     for number in np.argsort(-share, kind="stable").tolist():
         sensor, value = rows.sensors[number], values[number]
         told = earlier[sensor].time_ns if sensor in earlier else run.held_since.get(sensor, LONG_AGO_NS)
@@ -248,21 +278,13 @@ def _how(
     return ("read" if reading.value == value else "changed"), reading, 0, ""
 
 
-def _latest(
-    waited: Sequence[tuple[str, Reading]], batches: Sequence[Batch], begin_ns: int, end_ns: int
-) -> dict[str, Reading]:
+def _latest(kept: Sequence[tuple[str, Reading]], begin_ns: int, end_ns: int) -> dict[str, Reading]:
     """Return of each sensor the latest reading of a time, of equal times the one that arrived last."""
     found: dict[str, Reading] = {}
-    for sensor, reading in chain(waited, *map(_readings, batches)):
+    for sensor, reading in kept:
         if begin_ns <= reading.time_ns < end_ns and (sensor not in found or reading.time_ns >= found[sensor].time_ns):
             found[sensor] = reading
     return found
-
-
-def _readings(batch: Batch) -> Iterator[tuple[str, Reading]]:
-    columns = (batch.sensor_indices(), batch.times(), batch.values(), batch.qualities())
-    for sensor, at_ns, value, quality in zip(*(column.tolist() for column in columns), strict=True):
-        yield batch.sensors[sensor], Reading(batch.source, batch.epoch, batch.sequence, at_ns, value, quality)
 
 
 def _facts(digest: str, manifest: Manifest) -> ModelFacts:

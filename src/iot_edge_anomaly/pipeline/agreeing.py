@@ -1,7 +1,7 @@
 """Sensors of an asset that read one quantity become one more sensor, and people are told who of them is not believed.
 
 What is remembered of each is checkpointed with the asset. The trainer reads the same rows by the same code, and begins
-with whole trust in everybody: rows in which somebody was off may read otherwise for a minute.
+with whole trust in everybody: where somebody had lost its vote before, rows may read otherwise until it has it again.
 """
 
 from typing import NamedTuple

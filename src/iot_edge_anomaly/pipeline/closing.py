@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.alarms.rows import ScoredRows, on_rows
+from iot_edge_anomaly.alarms.rows import SCORE, ScoredRows, on_rows
 from iot_edge_anomaly.component.detector import Detector, DetectorState, Matrix, Scores, score_rows
 from iot_edge_anomaly.core.outcomes import ROW_QUALITIES, Notice, Phase, RowQuality, Rows
 from iot_edge_anomaly.detection.coldstart import ColdStart
@@ -209,16 +209,17 @@ def _raise_alarms(asset: Asset, rows: ScoredRows, draft: Draft) -> NDArray[np.bo
     if not asset.learning.since_seq:
         draft.alarms += on_rows(book, asset.key, rows, settings)
         return np.zeros(len(rows.time_ns), bool)
+    ignored = SCORE if learning.ignores_score(asset) else ""
     if not book.alarms:
         before = msgspec.structs.replace(book, alarms={})
         if not on_rows(book, asset.key, rows, settings) and not book.alarms:
-            return np.full(len(rows.time_ns), book.allows_learning)
+            return np.full(len(rows.time_ns), book.allows_learning(ignored))
         book = asset.book = before
     calm = np.empty(len(rows.time_ns), bool)
     for row in range(len(calm)):
-        was_calm = book.allows_learning
+        was_calm = book.allows_learning(ignored)
         draft.alarms += on_rows(book, asset.key, _only(rows, row), settings)
-        calm[row] = was_calm and book.allows_learning
+        calm[row] = was_calm and book.allows_learning(ignored)
     return calm
 
 

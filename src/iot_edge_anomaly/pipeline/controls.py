@@ -89,15 +89,17 @@ def _activate(asset: Asset, control: ModelActivated, models: Mapping[str, Detect
         draft.notices.append(Notice("model-refused", "", text, control.at_ns))
     elif control.digest != asset.model:
         draft.notices += drifting.end(asset, control.at_ns)
-        learning.activate(asset, control.digest)
+        lacks_season = asset.profile.season not in (None, season_of(models[control.digest]))
+        learning.activate(asset, control.digest, lacks_season=lacks_season)
         text = f"model {control.digest[:19]} is in use" + (f"; {control.note}" if control.note else "")
         draft.notices.append(Notice("model-activated", "", text, control.at_ns))
         _begin_level_anew(asset, draft, control.at_ns, "a model that was calibrated anew is in use")
         known = models[control.digest].sensors
         asset.add_sensors([sensor for sensor in known if sensor not in asset.sensors])
-        if set(asset.heard()) - set(known) - asset.vanished:
+        there = {*asset.heard(), *(sensor for sensor in asset.profile.made if sensor in asset.sensors)}
+        if there - set(known) - asset.vanished:
             learning.begin(asset, seq, learning.NEW_SENSOR)
-        elif asset.profile.season not in (None, season_of(models[control.digest])):
+        elif lacks_season:
             learning.begin(asset, seq, learning.SEASON)
 
 

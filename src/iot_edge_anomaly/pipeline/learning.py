@@ -43,8 +43,13 @@ def begin(asset: Asset, seq: int, why: str) -> None:
         why,
         asset.profile.learn_rows,
         state_sensor=states.sensor if states else "",
-        least_ns=season.least_ns if season and why == SEASON else 0,
+        least_ns=season.least_ns if season and (why == SEASON or (why == NEW_SENSOR and _knows_season(asset))) else 0,
     )
+
+
+def _knows_season(asset: Asset) -> bool:
+    """Tell whether the model in use has learned the season: one without it is not taken for calibrated."""
+    return asset.phase is Phase.CALIBRATED and asset.learning.why != SEASON
 
 
 def begin_anew(asset: Asset, seq: int, why: str) -> None:
@@ -95,10 +100,18 @@ def _gather(
             learning.is_open = False
             return stop
         if len(learning.spans) > MOST_SPANS:
-            learning.rows -= learning.spans.pop(0)[2]
-            learning.states = learning.states[1:]
+            dropped = _dispensable(learning)
+            learning.rows -= learning.spans.pop(dropped)[2]
+            del learning.states[dropped : dropped + 1]
     learning.is_open = bool(may_learn[-1])
     return len(time_ns)
+
+
+def _dispensable(learning: Learning) -> int:
+    """Return which span is given up where there are too many: the oldest; for a season the shortest within."""
+    if not learning.least_ns:
+        return 0
+    return min(range(1, len(learning.spans) - 1), key=lambda number: learning.spans[number][2])
 
 
 def _wanted(learning: Learning, time_ns: NDArray[np.int64]) -> int:
@@ -144,6 +157,11 @@ def _request(asset: Asset, last_seq: int) -> FitRequest:
     )
 
 
+def ignores_score(asset: Asset) -> bool:
+    """Tell whether score alarms do not close the gate: those of a model that does not know the season to be learned."""
+    return asset.learning.why == SEASON
+
+
 def fit_failed(asset: Asset, seq: int, *, wants_more: bool) -> bool:
     """Gather anew, more than before where that may help; tell whether there was anything to answer."""
     if not asset.learning.is_asked:
@@ -159,13 +177,16 @@ def is_outdated(asset: Asset) -> bool:
     return asset.learning.why in (NEW_NORMAL, NEW_GRID, NEW_STATES, NEW_SEASON) and not asset.learning.is_asked
 
 
-def activate(asset: Asset, digest: str) -> None:
-    """Score with this model from here on; what was gathered has served."""
-    asset.model, asset.phase = digest, Phase.CALIBRATED
+def activate(asset: Asset, digest: str, *, lacks_season: bool = False) -> None:
+    """Score with this model from here on; what was gathered has served.
+
+    To a model without the season that the asset follows each night is odd: its scores raise no alarms.
+    """
+    asset.model, asset.phase = digest, Phase.PROVISIONAL if lacks_season else Phase.CALIBRATED
     asset.forget_detector()
     asset.learning = Learning()
 
 
 def is_abandoned(asset: Asset, now_ns: int) -> bool:
-    """Tell whether an asset has been silent for so long that what it gathered is given up."""
-    return LONG_AGO_NS < asset.last_heard_ns < now_ns - ABANDONED_NS
+    """Tell whether an asset has been silent for so long that what it gathered is given up; a season may have gaps."""
+    return LONG_AGO_NS < asset.last_heard_ns < now_ns - max(ABANDONED_NS, asset.learning.least_ns)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec.structs import replace as replace_settings
 from numpy.typing import NDArray
 
 from iot_edge_anomaly.alarms.settings import AlarmSettings, Limit, SensorTexts
@@ -14,6 +15,7 @@ from iot_edge_anomaly.fusion.redundant import Choice
 from iot_edge_anomaly.pipeline.agreeing import Fusion
 from iot_edge_anomaly.pipeline.operating import StateRule
 from iot_edge_anomaly.pipeline.settings import (
+    SEASONAL,
     AssetRule,
     AssetSettings,
     SensorSettings,
@@ -62,9 +64,14 @@ class Profile:
         """The sensors that nobody sends: what they read is worked out."""
         return ((SHIFT,) if self.states and self.states.shifts else ()) + tuple(self.settings.fused)
 
+    def _known(self, sensor: str) -> SensorSettings:
+        """Return what is known of a sensor; nobody sends what is made, so that is neither silent nor stuck."""
+        known = sensor_settings(self.settings, sensor)
+        return replace_settings(known, stuck_seconds=0.0, silence_seconds=0.0) if sensor in self.made else known
+
     def for_sensors(self, sensors: tuple[str, ...]) -> "Profile":
         """Return the profile for these sensors."""
-        known = [sensor_settings(self.settings, sensor) for sensor in sensors]
+        known = [self._known(sensor) for sensor in sensors]
         stuck_limit = np.array([one.stuck_seconds or 0.0 for one in known])
         silence_ns = np.array([round((one.silence_seconds or 0.0) * NS) or NEVER_NS for one in known], np.int64)
         lasts = np.array([self.states is not None and sensor == self.states.sensor for sensor in sensors], bool)
@@ -106,8 +113,14 @@ def profile_of(key: AssetKey, rules: tuple[AssetRule, ...], version: str) -> Pro
         np.empty(0, np.int64),
         AlarmSettings(settings.on_delay_rows or 1, settings.off_delay_rows or 1, (), {}, {}, version),
         _states(settings),
-        SeasonRule(settings.season, settings.time_zone or UTC) if settings.season else None,
+        _season(settings),
     )
+
+
+def _season(settings: AssetSettings) -> SeasonRule | None:
+    if not settings.season or settings.detector not in SEASONAL:
+        return None
+    return SeasonRule(settings.season, settings.time_zone or UTC)
 
 
 def _states(settings: AssetSettings) -> StateRule | None:
@@ -122,7 +135,7 @@ def _fusions(settings: AssetSettings, sensors: tuple[str, ...]) -> Iterator[Fusi
     """Yield what can be read as one: of members that were never heard nothing is known yet."""
     index = {sensor: number for number, sensor in enumerate(sensors)}
     for name, made in settings.fused.items():
-        members = tuple(member for member in made.of if member in index)
+        members = tuple(member for member in made.of if member in index and member not in settings.fused)
         if name in index and members:
             columns = tuple(index[member] for member in members)
             yield Fusion(name, index[name], members, columns, Choice(made.choice), made.tolerance)

@@ -1,6 +1,6 @@
 """How an asset is treated: grid, lateness, limits, budget. Of the rules that match it, later ones win key by key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import reduce
 from typing import Annotated, Literal
@@ -119,7 +119,10 @@ class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     ] = None
     settle_seconds: Annotated[
         NotNegative | None,
-        Meta(description="After each change of the state nothing is judged for so long. Not without a `state_sensor`."),
+        Meta(
+            description="After each change of the state nothing is judged for so long. "
+            "Not without a `state_sensor` or `shifts`."
+        ),
     ] = None
     season: Annotated[
         Literal["", "day", "week"] | None,
@@ -148,22 +151,38 @@ class AssetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
             zone_of(self.time_zone or UTC)
             check(self.shifts or ())
             for name, made in self.fused.items():
-                _check_fused(name, made, self.fused)
+                _check_fused(name, made)
         except (ConfigError, RejectedError) as error:
             raise ValueError(str(error)) from error
-        if self.shifts and self.state_sensor:
-            raise ValueError("shifts and state_sensor say the same thing in two ways: give one of them")
 
 
-def _check_fused(name: str, made: FusedSettings, others: Mapping[str, FusedSettings]) -> None:
+def contradictions(settings: AssetSettings) -> Iterator[tuple[str, str]]:
+    """Yield the key and the trouble of what one rule says that cannot hold together.
+
+    It is no error to merge such rules: there the later one wins.
+    """
+    if settings.shifts and settings.state_sensor:
+        yield "shifts", "shifts and state_sensor say the same thing in two ways: give one of them"
+    for name, made in settings.fused.items():
+        if again := [sensor for sensor in made.of if sensor in settings.fused]:
+            yield "fused", f"fused sensor {name!r} is made of sensors that are read, not of {again[0]!r}, which is made"
+    if settings.season and settings.detector not in (None, *SEASONAL):
+        yield "season", f"the method {settings.detector} learns no seasons; {', '.join(SEASONAL)} do"
+
+
+def _check_fused(name: str, made: FusedSettings) -> None:
     """Raise ConfigError or RejectedError where a sensor cannot be made so."""
+    if name == SHIFT:
+        raise ConfigError(f"no fused sensor can be called {SHIFT!r}: a calendar of shifts is")
     for sensor in (name, *made.of):
         if sensor_name(sensor) != sensor:
             raise ConfigError(f"fused sensor {name!r}: write {sensor!r} as {sensor_name(sensor)!r}")
     if len(set(made.of)) < max(len(made.of), 2):
         raise ConfigError(f"fused sensor {name!r} is made of two different sensors at least, not of {list(made.of)}")
-    if again := [sensor for sensor in made.of if sensor in others or sensor == name]:
-        raise ConfigError(f"fused sensor {name!r} is made of sensors that are read, not of {again[0]!r}, which is made")
+    if name in made.of:
+        raise ConfigError(
+            f"fused sensor {name!r} is made of other sensors, which are read; not of itself, which is made"
+        )
 
 
 DEFAULTS = AssetSettings(
@@ -218,6 +237,8 @@ def sensor_settings(settings: AssetSettings, sensor: str) -> SensorSettings:
 
 
 _BY_NAME = ("sensors", "fused")
+SEASONAL = ("linear", "by-state", "seasonal")
+"""Methods that can learn what a season leaves."""
 
 
 def _over(below: AssetSettings, above: AssetSettings) -> AssetSettings:
@@ -225,6 +246,10 @@ def _over(below: AssetSettings, above: AssetSettings) -> AssetSettings:
         name: value for name in _names(above) if (value := getattr(above, name)) is not None and name not in _BY_NAME
     }
     merged = {name: {**getattr(below, name), **getattr(above, name)} for name in _BY_NAME}
+    if above.shifts:
+        said["state_sensor"] = ""
+    elif above.state_sensor:
+        said["shifts"] = ()
     return msgspec.structs.replace(below, **said, **merged)
 
 

@@ -170,7 +170,10 @@ class Asset:
         """The learned share of what a first fit needs."""
         if self.phase is Phase.CALIBRATED:
             return 1.0
-        return min(self.learning.rows / max(self.learning.needed or self.profile.learn_rows, 1), 1.0)
+        learning = self.learning
+        rows = learning.rows / max(learning.needed or self.profile.learn_rows, 1)
+        watched_ns = learning.spans[-1][1] - learning.spans[0][0] if learning.spans else 0
+        return min(rows, watched_ns / learning.least_ns if learning.least_ns else 1.0, 1.0)
 
     @property
     def alarm_level(self) -> AlarmLevel | None:

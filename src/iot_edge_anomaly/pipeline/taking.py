@@ -58,7 +58,7 @@ def unknown_sensors(asset: Asset, batch: Batch) -> list[str]:
     if batch.sensors in asset.columns or len(asset.sensors) >= MOST_SENSORS:
         return []
     known = set(asset.sensors)
-    return [sensor for sensor in dict.fromkeys((*batch.sensors, *asset.profile.made)) if sensor not in known]
+    return [sensor for sensor in dict.fromkeys((*asset.profile.made, *batch.sensors)) if sensor not in known]
 
 
 def add_sensors(asset: Asset, names: list[str], batch: Batch, draft: Draft) -> None:
@@ -100,6 +100,7 @@ def take(asset: Asset, batch: Batch, draft: Draft) -> None:
     if not keep.all():
         times, sensor, values = times[keep], sensor[keep], values[keep]
     heard = columns[columns >= 0]
+    heard = heard[~asset.profile.is_made[heard]]
     asset.channels.heard_ns[heard] = np.maximum(asset.channels.heard_ns[heard], batch.received_ns)
     if len(times):
         source = asset.sources[batch.source]

@@ -11,7 +11,7 @@ from iot_edge_anomaly.component.detector import Detector, Fit, Matrix
 from iot_edge_anomaly.core.messages import Envelope
 from iot_edge_anomaly.core.names import AssetKey
 from iot_edge_anomaly.core.outcomes import FitRequest
-from iot_edge_anomaly.detection import by_state, by_state_model, linear_model, seasonal
+from iot_edge_anomaly.detection import by_state, linear_model, seasonal, seasonal_model
 from iot_edge_anomaly.detection.by_state_model import UNTOLD, States
 from iot_edge_anomaly.detection.catalog import detector_spec
 from iot_edge_anomaly.detection.season import Season, SeasonRule, learn_season
@@ -19,7 +19,7 @@ from iot_edge_anomaly.detection.usual import learn
 from iot_edge_anomaly.detection.watched import WatchedDetector
 from iot_edge_anomaly.pipeline.fused import fused_rows
 from iot_edge_anomaly.pipeline.operating import StateRule
-from iot_edge_anomaly.pipeline.settings import AssetRule
+from iot_edge_anomaly.pipeline.settings import SEASONAL, AssetRule
 from iot_edge_anomaly.registry.artefact import TrainingFacts, pack
 from iot_edge_anomaly.training.held_out import held_out_errors
 from iot_edge_anomaly.training.remarks import remarks
@@ -130,8 +130,8 @@ def without_season(lesson: Lesson) -> tuple[Season | None, Matrix]:
 
 def method(detector: str, states: States) -> Fit:
     """Return how a detector is fitted: *linear* anew for each state, where a sensor tells it. Raises ConfigError."""
-    spec = detector_spec(detector)
-    if not states.sensor or detector not in (linear_model.NAME, by_state_model.NAME):
+    spec = detector_spec(linear_model.NAME if detector == seasonal_model.NAME else detector)
+    if not states.sensor or detector not in SEASONAL:
         return spec.fit
     return partial(by_state.fit, states=states)
 
