@@ -121,6 +121,11 @@ def test_gaps_and_steps_back_start_anew(tmp_path: Path) -> None:
         (b"timestamp,a,b\n1,2,3\n2,x1,4\n", r"line 3, column 'a': 'x1' is no number"),
         (b"timestamp,a\n1,2\nmonday,3\n", r"line 3, column 'timestamp': 'monday' is not a number"),
         (b"timestamp,a\nmonday,2\n", r"line 2, column 'timestamp': 'monday' is not ISO 8601"),
+        (
+            b"timestamp,a\n2300-01-01T00:00:00Z,2\n",
+            r"line 2, column 'timestamp': '2300-01-01T00:00:00Z' is before 1678",
+        ),
+        (b"timestamp,a\n1,2\n1e20,3\n", r"line 3, column 'timestamp': '1e20' is before 1678 or after 2261"),
         (b"timestamp,a\n1,2\nnan,3\n", r"line 3, column 'timestamp'"),
         (b"timestamp,a\n1,\xff\xfe\n", r"not UTF-8"),
         (b"timestamp,a\n1,2\n", r"1 rows are too few"),

@@ -30,6 +30,7 @@ GAP_INTERVALS = 1.5
 """Two rows further apart than so many intervals have a gap between them."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_NS = (1 << 63) - 1
 
 
 class _Reader(Protocol):
@@ -166,16 +167,23 @@ class _Stamps:
     def read(self, stamp: str, line: int) -> int:
         """Return nanoseconds. Raises RejectedError."""
         try:
-            if self._scale is not None:
-                return round(float(stamp) * self._scale)
-            time = datetime.fromisoformat(stamp.strip())
+            time_ns = self._nanoseconds(stamp)
         except (ValueError, OverflowError) as error:
             wanted = "a number as on the first line" if self._scale is not None else "ISO 8601"
-            raise RejectedError(
-                f"{self._path}, line {line}, column {TIMESTAMP!r}: {stamp[:40]!r} is not {wanted}"
-            ) from error
+            raise self._refused(stamp, line, f"is not {wanted}") from error
+        if not -_LARGEST_NS <= time_ns <= _LARGEST_NS:
+            raise self._refused(stamp, line, "is before 1678 or after 2261, farther than times are counted")
+        return time_ns
+
+    def _nanoseconds(self, stamp: str) -> int:
+        if self._scale is not None:
+            return round(float(stamp) * self._scale)
+        time = datetime.fromisoformat(stamp.strip())
         aware = time if time.tzinfo else time.replace(tzinfo=UTC)
         return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+
+    def _refused(self, stamp: str, line: int, why: str) -> RejectedError:
+        return RejectedError(f"{self._path}, line {line}, column {TIMESTAMP!r}: {stamp[:40]!r} {why}")
 
 
 class History(NamedTuple):
