@@ -234,6 +234,7 @@ NOT_YET: tuple[tuple[str, Callable[[Results], str]], ...] = (
     ("fault_origin", page_promises.fault_origin),
     ("seasons", page_promises.seasons),
     ("fusion", page_promises.fusion),
+    ("fuzz_decoders", page_promises.fuzz_decoders),
     ("viewers", page_faces.viewers),
     ("kill_faces", page_faces.kill_faces),
     ("history", page_faces.history),

@@ -156,6 +156,24 @@ def fusion(results: Results) -> str:
     )
 
 
+def fuzz_decoders(results: Results) -> str:
+    """Return what fuzzing the decoders found."""
+    found = results["fuzz_decoders"]["figures"]
+    lines = ["| decoder | inputs | coverage | peak memory |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {one['inputs']:,} | {one['coverage']:,} | {one['peak_mb']} MB |"
+        for name, one in found["decoders"].items()
+    ]
+    wrong = "; ".join(found["complaints"])
+    return (
+        f"## Decoders fuzzed\n\n`{results['fuzz_decoders']['command']}`: each decoder of what comes from outside, "
+        f"{found['minutes_each']:g} minutes under a coverage-guided fuzzer, two at a time. A crash is whatever its "
+        "connector does not handle, a hang more than two seconds for one input:\n\n"
+        + "\n".join(lines)
+        + f"\n\n{f'**Found: {wrong}.**' if wrong else 'No crash, no hang.'}"
+    )
+
+
 def dirty_lessons(results: Results) -> str:
     """Return what faults in the training rows cost."""
     found = results["dirty_lessons"]["figures"]
