@@ -256,7 +256,7 @@ def test_a_device_that_has_no_value_at_all_is_reached_all_the_same(tmp_path: Pat
 
 def test_rounds_that_take_too_long_are_left_out_and_counted() -> None:
     def speak(number: int, unit: int, asked: bytes) -> bytes:
-        time.sleep(0.12)
+        time.sleep(0.12)  # the device itself is slower than it is asked
         return frame(number, unit, registers_for(asked))
 
     before = counted("modbus_rounds_passed_over")

@@ -7,16 +7,15 @@ import msgspec
 import pytest
 from intakes import health_of, in_background  # type: ignore[import-not-found]
 from mqtt_brokers import Device, EmbeddedBroker  # type: ignore[import-not-found]
+from stream_contents import stored  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.bus.codec import decode_envelope
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
-from iot_edge_anomaly.bus.streams import READINGS, ensure_streams, readings_subject
+from iot_edge_anomaly.bus.streams import ensure_streams
 from iot_edge_anomaly.connectors.mqtt import MqttConnector
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
-from iot_edge_anomaly.core.messages import Batch
 
 PARTITIONS, MESSAGES = 2, 60
 
@@ -24,20 +23,6 @@ PARTITIONS, MESSAGES = 2, 60
 def numbered(sequence: int) -> bytes:
     rows = [{"flow": sequence, "power": -sequence}]
     return msgspec.json.encode({"source": "plc", "epoch": 1, "sequence": sequence, "rows": rows})
-
-
-async def stored(bus: Bus) -> dict[int, list[float]]:
-    """Return what is in the stream, by sequence number of the device."""
-    found: dict[int, list[float]] = {}
-    for partition in range(PARTITIONS):
-        following = 0
-        while messages := await bus.read(READINGS, readings_subject(partition), following):
-            following = messages[-1].seq + 1
-            for message in messages:
-                for item in decode_envelope(message.data, message.seq).items:
-                    assert isinstance(item, Batch)
-                    found.setdefault(item.sequence, item.values().tolist())
-    return found
 
 
 @pytest.mark.server
@@ -57,7 +42,7 @@ def test_what_a_device_was_acknowledged_is_in_the_stream_though_the_server_died_
     async def first_taken(broker: EmbeddedBroker, bus: Bus) -> None:
         """Publish until the connector's session is known to the broker, from when on nothing may be lost."""
         with Device(broker) as device:
-            while not await stored(bus):
+            while not await stored(bus, PARTITIONS):
                 await asyncio.to_thread(device.publish, "ingress/acme/pump", numbered(0))
                 await asyncio.sleep(0.05)
 
@@ -73,7 +58,7 @@ def test_what_a_device_was_acknowledged_is_in_the_stream_though_the_server_died_
         async with asyncio.timeout(60):
             while True:
                 try:
-                    found = await stored(bus)
+                    found = await stored(bus, PARTITIONS)
                 except UnavailableError:
                     found = {}
                 if len(found) == MESSAGES:

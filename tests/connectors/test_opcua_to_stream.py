@@ -6,18 +6,17 @@ from pathlib import Path
 import pytest
 from intakes import health_of, in_background, until  # type: ignore[import-not-found]
 from mqtt_brokers import EmbeddedBroker  # type: ignore[import-not-found]
+from stream_contents import stored  # type: ignore[import-not-found]
 from tcp_proxy import proxy_before  # type: ignore[import-not-found]
 
-from iot_edge_anomaly.bus.codec import decode_envelope
 from iot_edge_anomaly.bus.connection import Bus, connect
 from iot_edge_anomaly.bus.intake import open_intake
-from iot_edge_anomaly.bus.streams import READINGS, ensure_streams, readings_subject
+from iot_edge_anomaly.bus.streams import ensure_streams
 from iot_edge_anomaly.connectors.catalog import CATALOG
 from iot_edge_anomaly.connectors.opcua import OpcUaPoint, OpcUaSettings
 from iot_edge_anomaly.connectors.runner import run_all
 from iot_edge_anomaly.core.clock import SystemClock
 from iot_edge_anomaly.core.errors import UnavailableError
-from iot_edge_anomaly.core.messages import Batch
 
 pytest.importorskip("asyncua", reason="no asyncua here; run: make setup")
 from opcua_servers import OpcUaServer  # type: ignore[import-not-found]
@@ -25,25 +24,11 @@ from opcua_servers import OpcUaServer  # type: ignore[import-not-found]
 PARTITIONS, CHANGES = 2, 600
 
 
-async def stored(bus: Bus) -> dict[int, list[float]]:
-    """Return what is in the stream, by the number of the batch: one that stands there twice counts once."""
-    found: dict[int, list[float]] = {}
-    for partition in range(PARTITIONS):
-        following = 0
-        while messages := await bus.read(READINGS, readings_subject(partition), following):
-            following = messages[-1].seq + 1
-            for message in messages:
-                for item in decode_envelope(message.data, message.seq).items:
-                    assert isinstance(item, Batch)
-                    assert found.setdefault(item.sequence, item.values().tolist()) == item.values().tolist()
-    return found
-
-
 async def all_stored(bus: Bus) -> list[float]:
     async with asyncio.timeout(60):
         while True:
             try:
-                found = await stored(bus)
+                found = await stored(bus, PARTITIONS)
             except UnavailableError:
                 found = {}
             values = [value for number in sorted(found) for value in found[number]]

@@ -13,15 +13,7 @@ from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.profile import profile_of
 from iot_edge_anomaly.pipeline.settings import AssetRule
 from iot_edge_anomaly.pipeline.state import Asset
-from iot_edge_anomaly.pipeline.taking import (
-    MOST_WAITING,
-    add_sensors,
-    close_oldest,
-    is_new,
-    leave_out,
-    take,
-    unknown_sensors,
-)
+from iot_edge_anomaly.pipeline.taking import MOST_WAITING, close_oldest, take_in
 
 AT_ONCE = 1_000
 """So many batches are fused at once: whole columns are cheap, all of a month are too much."""
@@ -46,17 +38,11 @@ def fused_rows(
 
 def _follow(asset: Asset, item: Batch | SourceIdle, frames: list[Frame]) -> None:
     draft = Draft()
-    if isinstance(item, SourceIdle):
-        leave_out(asset, item.source)
-    elif is_new(asset, item, draft):
-        if unknown := unknown_sensors(asset, item):
-            _fuse(asset, frames)
-            add_sensors(asset, unknown, item, draft)
-        take(asset, item, draft)
-        if asset.waiting.count > MOST_WAITING or len(asset.waiting.time_ns) > AT_ONCE:
-            _fuse(asset, frames)
-        if asset.waiting.count > MOST_WAITING:
-            close_oldest(asset, draft)
+    take_in(asset, item, draft, before_new_sensors=lambda: _fuse(asset, frames))
+    if asset.waiting.count > MOST_WAITING or len(asset.waiting.time_ns) > AT_ONCE:
+        _fuse(asset, frames)
+    if asset.waiting.count > MOST_WAITING:
+        close_oldest(asset, draft)
 
 
 def _fuse(asset: Asset, frames: list[Frame]) -> None:

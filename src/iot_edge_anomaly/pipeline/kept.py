@@ -6,7 +6,7 @@ from typing import NamedTuple
 from iot_edge_anomaly.core.messages import Batch, SourceIdle
 from iot_edge_anomaly.pipeline.draft import Draft
 from iot_edge_anomaly.pipeline.state import Asset
-from iot_edge_anomaly.pipeline.taking import add_sensors, is_new, leave_out, take, unknown_sensors
+from iot_edge_anomaly.pipeline.taking import take_in
 
 
 class Kept(NamedTuple):
@@ -23,13 +23,9 @@ def kept_readings(asset: Asset, items: Iterable[Batch | SourceIdle]) -> Iterator
     """Yield what waits for its cell, then what is kept of each batch, in order of arrival. The asset is consumed."""
     yield from _waiting(asset, 0, None)
     for item in items:
-        if isinstance(item, SourceIdle):
-            leave_out(asset, item.source)
-        elif is_new(asset, item, draft := Draft()):
-            if unknown := unknown_sensors(asset, item):
-                add_sensors(asset, unknown, item, draft)
-            before = len(asset.waiting.time_ns)
-            take(asset, item, draft)
+        before = len(asset.waiting.time_ns)
+        take_in(asset, item, Draft())
+        if isinstance(item, Batch):
             yield from _waiting(asset, before, item)
 
 

@@ -1,9 +1,11 @@
 """Take a batch in: has it been seen, is it late, is it to be believed; then let it wait for its grid cell to close."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, SetAside
+from iot_edge_anomaly.core.messages import UNNUMBERED, Batch, SetAside, SourceIdle
 from iot_edge_anomaly.core.outcomes import Notice, Phase
 from iot_edge_anomaly.fusion.grid import watermark
 from iot_edge_anomaly.pipeline.draft import Draft
@@ -109,6 +111,19 @@ def take(asset: Asset, batch: Batch, draft: Draft) -> None:
         source.latest_ns = max(source.latest_ns, int(times.max()))
         source.is_idle = False
         close(asset)
+
+
+def take_in(
+    asset: Asset, item: Batch | SourceIdle, draft: Draft, before_new_sensors: Callable[[], None] = lambda: None
+) -> None:
+    """Let what a message brings wait for its cells, as a step does, for those who work rows out again without one."""
+    if isinstance(item, SourceIdle):
+        leave_out(asset, item.source)
+    elif is_new(asset, item, draft):
+        if unknown := unknown_sensors(asset, item):
+            before_new_sensors()
+            add_sensors(asset, unknown, item, draft)
+        take(asset, item, draft)
 
 
 def close(asset: Asset) -> None:
