@@ -140,7 +140,7 @@ def test_cuts_change_no_bit_and_what_is_read_lies_among_what_is_followed(
     low = np.where(whole.follows, rows, np.inf).min(axis=1)
     high = np.where(whole.follows, rows, -np.inf).max(axis=1)
     read_ = finite.any(axis=1)
-    slack = 1e-12 * np.maximum(np.abs(low), np.abs(high))[read_]
+    slack = 1e-12 * np.maximum(np.abs(low), np.abs(high))[read_] + 1e-300  # a weighed mean of the least floats rounds
     assert (whole.value[read_] >= low[read_] - slack).all()
     assert (whole.value[read_] <= high[read_] + slack).all()
     assert not (whole.follows & ~finite).any()
